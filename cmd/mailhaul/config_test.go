@@ -1,0 +1,296 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const theSecret = "hunter2-correct-horse"
+
+// head is the smallest account; what a case adds follows it.
+const head = `[accounts.work]
+server = "pop.example.com"
+user = "alice"
+deliver = { maildir = "/tmp/mail" }
+`
+
+func write(t *testing.T, dir, name, text string, mode os.FileMode) string {
+	t.Helper()
+	p := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func load(t *testing.T, text string) (*Config, error) {
+	t.Helper()
+	p := write(t, t.TempDir(), "c.toml", text, 0o600)
+	return loadConfig(p, func(string) bool { return true })
+}
+
+func TestConfigProblems(t *testing.T) {
+	secret := `password = "` + theSecret + `"` + "\n"
+	tests := []struct {
+		name, text string
+		want       []string // "LINE: KEY: part of the text", in order; all there are
+	}{
+		{"unknown", head + secret + "servr = \"x\"\n", []string{`6: accounts.work.servr: unknown key; did you mean "server"?`}},
+		{"unknown, no neighbour", head + secret + "frobnicate = 1\n", []string{"6: accounts.work.frobnicate: unknown key"}},
+		{"unknown secret", head + secret + "passwrod = \"" + theSecret + "\"\n", []string{`6: accounts.work.passwrod: unknown key; did you mean "password"?`}},
+		{"other programs' names", head + secret + "host = \"x\"\nssl = true\n", []string{
+			`6: accounts.work.host: unknown key; did you mean "server"?`, `7: accounts.work.ssl: unknown key; did you mean "tls"?`}},
+		{"case", head + secret + "Keep = true\n", []string{`6: accounts.work.Keep: unknown key; did you mean "keep"?`}},
+		{"case beside the right one", head + secret + "keep = true\nKEEP = false\n", []string{`7: accounts.work.KEEP: unknown key; did you mean "keep"?`}},
+		{"top", "stat_dir = \"/x\"\n" + head + secret, []string{`1: stat_dir: unknown key; did you mean "state_dir"?`}},
+		{"table", head + secret + "[acounts.x]\n", []string{`6: acounts: unknown key; did you mean "accounts"?`}},
+		{"dotted", "accounts.a.servre = 'x'\n" + head + secret, []string{
+			"1: accounts.a.servre: unknown key", "1: accounts.a: server is missing", "1: accounts.a: user is missing", "1: accounts.a: deliver is missing"}},
+		{"duplicate", head + secret + "user = \"bob\"\n", []string{"6: : key 'accounts.work.user' has already been defined"}},
+		{"duplicate secret", head + secret + secret, []string{"6: : key 'accounts.work.password' has already been defined"}},
+		{"types", head + secret + "keep = \"yes\"\ntimeout = true\nmax_messages = \"3\"\nmax_size = 1.5\ntls_pin = \"x\"\n", []string{
+			"6: accounts.work.keep: want true or false without quotes, not a string",
+			"7: accounts.work.timeout: want a duration", "8: accounts.work.max_messages: want a whole number, not a string",
+			"9: accounts.work.max_size: want a size", "10: accounts.work.tls_pin: want an array"}},
+		{"bare duration", head + secret + "timeout = 60\n", []string{"6: accounts.work.timeout: want a duration with its unit, like \"60s\", \"5m\", \"12h\" or \"30d\", not a bare number"}},
+		{"quoted bare duration", head + secret + "timeout = \"60\"\n", []string{"6: accounts.work.timeout: want a duration with its unit"}},
+		{"negative", head + secret + "timeout = \"-1s\"\nmax_size = -3\nmax_messages = 0\n", []string{
+			"6: accounts.work.timeout: want", "7: accounts.work.max_size: want more than nothing", "8: accounts.work.max_messages: want a number from 1 on"}},
+		{"size unit", head + secret + "max_size = \"5KB\"\n", []string{"6: accounts.work.max_size: want a size"}},
+		{"value", head + secret + "tls = \"ssl\"\n", []string{"6: accounts.work.tls: want implicit, starttls or none"}},
+		{"server", "[accounts.w]\nserver = \"pop3://h\"\nuser = \"a\\nb\"\ndeliver = 3\n" + secret, []string{
+			"2: accounts.w.server: want a host", "3: accounts.w.user: has a line break", "4: accounts.w.deliver: want a table"}},
+		{"port", "[accounts.w]\nserver = \"h:70000\"\nuser = \"a\"\ndeliver = {maildir='/x'}\n" + secret, []string{"2: accounts.w.server: want a port"}},
+		{"missing", "[accounts.w]\n" + secret, []string{"1: accounts.w: server is missing", "1: accounts.w: user is missing", "1: accounts.w: deliver is missing"}},
+		{"no secret", head, []string{"1: accounts.work: no secret: one of password, password_command"}},
+		{"no secret, disabled", head + "disabled = true\n", nil},
+		{"two secrets", head + secret + "password_env = \"P\"\n", []string{"6: accounts.work.password_env: a second secret beside password"}},
+		{"two secrets in defaults", "[defaults]\n" + secret + "netrc = true\n" + head, []string{"3: defaults.netrc: a second secret beside password"}},
+		{"secret type", head + "password = 12345678901234567890123\n", []string{"5: : number out of range"}},
+		{"secret number", head + "password = 77\n", []string{"5: accounts.work.password: want a string"}},
+		{"secret with CR", head + "password = \"a\\rb\"\n", []string{"5: accounts.work.password: has a line break"}},
+		{"delete_after", head + secret + "delete_after = \"30d\"\n", []string{"6: accounts.work.delete_after: needs keep = true"}},
+		{"tls keys", head + secret + "tls = \"none\"\ncleartext = true\ntls_ca = \"/x\"\ntls_insecure = true\n", []string{
+			`8: accounts.work.tls_ca: does not go with tls = "none"`, `9: accounts.work.tls_insecure: does not go with tls = "none"`}},
+		{"clear", head + secret + "tls = \"none\"\n", []string{`6: accounts.work.tls: "none" sends the password in clear`}},
+		{"token in clear", head + secret + "tls = \"none\"\ncleartext = true\nauth = \"xoauth2\"\n", []string{"8: accounts.work.auth: a token never goes in clear"}},
+		{"plus in clear", head + secret + "tls = \"none\"\ncleartext = true\nauth = \"scram-sha-256-plus\"\n", []string{"8: accounts.work.auth: binds to TLS"}},
+		{"external", head + "auth = \"external\"\n", []string{"5: accounts.work.auth: external needs tls_cert", "1: accounts.work: no secret"}[:1]},
+		{"key without cert", head + secret + "tls_key = \"/k\"\n", []string{"6: accounts.work.tls_key: needs tls_cert"}},
+		{"pin", head + secret + "tls_pin = [\"sha256//abc\"]\n", []string{"6: accounts.work.tls_pin: want \"sha256//\""}},
+		{"credential", head + "credential = \"../x\"\n", []string{"5: accounts.work.credential: want the name of a credential, not a path"}},
+		{"command as string", head + "password_command = \"pass show x\"\n", []string{"5: accounts.work.password_command: want an array"}},
+		{"two places", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/a", mbox = "/b" }`, 1) + secret, []string{"4: accounts.work.deliver: want a table like"}},
+		{"unknown place", strings.Replace(head, `maildir`, `mailbox`, 1) + secret, []string{"4: accounts.work.deliver.mailbox: unknown key; did you mean \"maildir\"?", "4: accounts.work.deliver: want a table like"}},
+		{"lock", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ mbox = "/b", lock = ["flok"] }`, 1) + secret, []string{`4: accounts.work.deliver: lock: want "dotlock", "fcntl" or both`}},
+		{"variable", head + secret + "tls_ca = \"$MAILHAUL_NOT_SET/ca.pem\"\n", []string{"6: accounts.work.tls_ca: $MAILHAUL_NOT_SET is not set"}},
+		{"tilde user", head + secret + "tls_ca = \"~bob/ca.pem\"\n", []string{"6: accounts.work.tls_ca: ~USER is not expanded"}},
+		{"account name", "[accounts.\"-x\"]\n", []string{"1: accounts.-x: an account's name does not begin with -"}},
+		{"accounts", "accounts = 3\n", []string{"1: accounts: want tables, [accounts.NAME]"}},
+		{"account array", "[[accounts.x]]\nuser = \"u\"\n", []string{"1: accounts.x: want a table"}},
+		{"empty", "", []string{"0: : no accounts"}},
+		{"unix and TLS", strings.Replace(head, "pop.example.com", "unix:/run/pop", 1) + secret, []string{"1: accounts.work: TLS over a unix socket needs tls_server_name"}},
+		{"all at once", "[defaults]\nkep = true\n" + head + secret + "tls = 3\n[accounts.b]\nserver=\"h\"\nuser=\"u\"\ndeliver={maildir=\"/x\"}\n", []string{
+			"2: defaults.kep: unknown key; did you mean \"keep\"?", "8: accounts.work.tls: want a string", "9: accounts.b: no secret"}},
+
+		{"open string", head + "password = \"" + theSecret + "\n", []string{"5: : strings cannot contain newlines"}},
+		{"bare word", head + "password = " + theSecret + "\n", []string{"5: : expected a value"}},
+		{"behind the value", head + "password = \"x\"" + theSecret + "\n", []string{"5: : expected a top-level item to end with a newline, comment, or EOF"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := load(t, tt.text)
+			if tt.want == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			var ce *ConfigError
+			if !errors.As(err, &ce) {
+				t.Fatalf("error %v, want a ConfigError", err)
+			}
+			if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "horse") {
+				t.Errorf("the secret is in the error: %v", err)
+			}
+			if len(ce.Problems) != len(tt.want) {
+				t.Errorf("%d problems, want %d:\n%v", len(ce.Problems), len(tt.want), err)
+			}
+			for i, want := range tt.want {
+				if i >= len(ce.Problems) {
+					break
+				}
+				p := ce.Problems[i]
+				line, rest, _ := strings.Cut(want, ": ")
+				got := p.Key + ": " + p.Text
+				if itoa(p.Line) != line || !strings.HasPrefix(got, rest) {
+					t.Errorf("problem %d: %d: %s\nwant %s", i, p.Line, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestConfigGood(t *testing.T) {
+	t.Setenv("BASE", "/srv/mail")
+	t.Setenv("HOME", "/home/al$x")
+	cfg, err := load(t, `
+state_dir = "~/state"
+[defaults]
+timeout = "1m30s"
+delete_after = "1d12h"
+tls_min = "1.3"
+password_env = "MAILPASS"
+deliver = { maildir = "${BASE}/all" }
+auth = "external"   # fits no account here: ignored
+
+[accounts.zoo]
+server = "POP.Example.com."
+user = "a b"
+max_size = "1.5MiB"
+password = "p # \" w"
+received = false
+pipelining = "off"
+
+["accounts".'b.c']
+"server" = '[::1]:1110'
+tls = "none"
+user = "u"
+keep = true
+deliver.mbox = "rel/box"
+deliver.lock = ["fcntl"]
+password_command = [
+  "~/bin/pw", # it has a ] in its comment
+  "a]b", "~"]
+
+[accounts.a]
+server = "unix:/run/pop"
+tls = "none"
+user = "u"
+netrc = true
+deliver = { command = ["maildrop", "-d", "$USER"] }
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Accounts) != 3 || cfg.StateDir != "/home/al$x/state" {
+		t.Fatalf("%d accounts, state in %s", len(cfg.Accounts), cfg.StateDir)
+	}
+	z, b, a := cfg.Accounts[0], cfg.Accounts[1], cfg.Accounts[2]
+	if z.Name != "zoo" || b.Name != "b.c" || a.Name != "a" {
+		t.Errorf("order %s %s %s", z.Name, b.Name, a.Name)
+	}
+	if z.Server.Addr != "pop.example.com:995" || z.Timeout != 90*time.Second || z.DeleteAfter != 0 || z.TLSMin != "1.3" ||
+		z.Secret.Kind != "password" || z.Secret.Value.Reveal() != `p # " w` || z.MaxSize != 3<<19 || !z.NoReceived || !z.NoPipelining ||
+		z.Deliver.Maildir != "/srv/mail/all" || z.Auth != "auto" {
+		t.Errorf("zoo: %+v", *z)
+	}
+	dir := filepath.Dir(cfg.Path)
+	if b.Server.Addr != "[::1]:1110" || !b.Server.Local() || b.DeleteAfter != 36*time.Hour || b.TLSMin != "" ||
+		b.Deliver.Mbox != filepath.Join(dir, "rel/box") || b.Deliver.Lock[0] != "fcntl" || b.Deliver.Maildir != "" ||
+		b.Secret.Kind != "password_command" || b.Secret.Argv[0] != "/home/al$x/bin/pw" || b.Secret.Argv[2] != "~" {
+		t.Errorf("b.c: %+v", *b)
+	}
+	if a.Server.Network != "unix" || a.Server.Addr != "/run/pop" || a.Secret.Kind != "netrc" || a.Deliver.Command[2] != "$USER" {
+		t.Errorf("a: %+v", *a)
+	}
+}
+
+func TestInclude(t *testing.T) {
+	dir := t.TempDir()
+	main := write(t, dir, "c.toml", "include = [\"conf.d/*.toml\", \"one.toml\"]\n[defaults]\npassword_env = \"P\"\n"+head, 0o644)
+	write(t, dir, "conf.d/20.toml", strings.Replace(head, "work", "twenty", 1), 0o644)
+	write(t, dir, "conf.d/10.toml", strings.Replace(head, "work", "ten", 1)+"password = \"x\"\n", 0o600)
+	write(t, dir, "one.toml", strings.Replace(head, "work", "one", 1), 0o644)
+	cfg, err := loadConfig(main, func(string) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, a := range cfg.Accounts {
+		names = append(names, a.Name)
+	}
+	if got := strings.Join(names, " "); got != "work ten twenty one" {
+		t.Errorf("accounts %s", got)
+	}
+
+	write(t, dir, "conf.d/20.toml", head+"\n[defaults]\nkeep = true\n", 0o644)
+	write(t, dir, "conf.d/30.toml", strings.Replace(head, "work", "thirty", 1)+"password = \"x\"\n", 0o600)
+	if err := os.Chmod(filepath.Join(dir, "conf.d/30.toml"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "one.toml")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = loadConfig(main, nil)
+	for _, want := range []string{
+		"20.toml:1: accounts.work: this account is also in " + main + ", line 4",
+		"20.toml:6: defaults: stands in the main file alone",
+		"30.toml:5: accounts.thirty.password: the file holds a password and is open to others (mode 0640); chmod 600 it",
+		"one.toml: cannot be read: no such file or directory",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in\n%v", want, err)
+		}
+	}
+}
+
+// FuzzConfig looks for panics and for keys without a line.
+func FuzzConfig(f *testing.F) {
+	for _, s := range []string{
+		head, "[defaults]\n" + head + "password = \"@\"\n", head + "password = '''@\n@'''\n",
+		head + "password = [ \"@\", { x = '@' } ]\n", "a.\"b\\u0041\" = { c = 1, d = { e = \"}\" } }\n[[x]]\n[x.y]\n",
+	} {
+		f.Add(s)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, p := range fuzzLoad(t, dir, text) {
+			if p.Key != "" && p.Line == 0 {
+				t.Errorf("no line: %v", p)
+			}
+		}
+	})
+}
+
+// FuzzConfigSecret writes all sorts of malformed lines with the password.
+func FuzzConfigSecret(f *testing.F) {
+	for _, s := range []string{"@", `"@`, `"@"@`, `"\@"`, "2024-@", "0@", "1_@", "0x@", "+@", "{ @", "[ @", "'@' @", `"\x@"`, "@ = 1", `"""@`, "1.@"} {
+		f.Add(s)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text string) {
+		text, _, _ = strings.Cut(text, "\n")
+		for _, p := range fuzzLoad(t, dir, head+"password = "+strings.ReplaceAll(text, "@", theSecret)) {
+			if strings.Contains(p.String(), theSecret) {
+				t.Errorf("the secret is in %v", p)
+			}
+		}
+	})
+}
+
+func fuzzLoad(t *testing.T, dir, text string) []Problem {
+	p := filepath.Join(dir, "c.toml")
+	if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := loadConfig(p, nil)
+	var ce *ConfigError
+	if err != nil && !errors.As(err, &ce) {
+		t.Fatalf("%T: %v", err, err)
+	}
+	if ce == nil {
+		return nil
+	}
+	return ce.Problems
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
