@@ -1,0 +1,212 @@
+package state
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// numbered takes a line whose checksum is right. The numbers run without a gap, so that lines that
+// were cut out between two others are missed; a number that was given before is a stale copy of a
+// line, which may have been replaced since.
+func (ld *loader) numbered(text []byte, start int64) {
+	f, l := ld.f, &ld.line
+	if l.seq <= f.seq {
+		ld.reject(text, "its number was given before")
+		return
+	}
+	if missing := l.seq - f.seq - 1; f.seq > 0 && missing > uint64(ld.explains) {
+		ld.told.missing = append(ld.told.missing, gap{ld.number, missing - uint64(ld.explains)})
+	}
+	ld.explains = 0
+	if ld.closed && ld.told.behindEnd == 0 {
+		ld.told.behindEnd = ld.number
+	}
+	ld.closed, ld.marked = false, false
+	if l.key == "end" {
+		ld.closed, f.open = true, nil
+		f.tail, f.seq = start, l.seq-1
+		return
+	}
+	f.seq = l.seq
+	f.lines++
+	ld.marked = l.key == "begin"
+	if !ld.apply() {
+		ld.reject(text, "a field of it is wrong")
+	}
+}
+
+// apply does what the line says.
+func (ld *loader) apply() bool {
+	f, l := ld.f, &ld.line
+	switch l.key {
+	case "uid":
+		if !ld.rec.entry(l.fields) {
+			return false
+		}
+		s := ld.rec.slot
+		if s.status == statusForgotten {
+			f.table.drop(s.uid(), ld.rec.copy)
+			return true
+		}
+		if !l.sealed && !ld.rec.hasTime {
+			// Typed by hand. Without any time delete_after would find it due at once.
+			s.time = f.info.ModTime().Unix()
+		}
+		f.put(s)
+	case "note":
+		name, n, ok := noteOf(l.fields)
+		if !ok {
+			return false
+		}
+		f.setNote(name, n)
+	case "begin":
+		b, ok := begin(l.fields)
+		if !ok {
+			return false
+		}
+		f.open = &b
+		f.newest = max(f.newest, b.Time.Unix())
+	default:
+		return false
+	}
+	return true
+}
+
+func (f *File) put(s slot) {
+	f.newest = max(f.newest, s.time)
+	if m := s.more; m != nil {
+		f.newest = max(f.newest, m.absent, m.reported)
+	}
+	f.table.put(s)
+}
+
+func (f *File) setNote(name string, n note) {
+	f.newest = max(f.newest, n.time)
+	if n.value == "" {
+		delete(f.notes, name)
+		return
+	}
+	f.notes[name] = n
+}
+
+// settle decides on the lines without a checksum that were read since the last one with it.
+func (ld *loader) settle(trusted bool) {
+	pending := ld.pending
+	ld.pending = nil
+	for _, p := range pending {
+		ld.line.parse(p.text)
+		ld.explains++
+		key := ld.line.key
+		switch {
+		case key == "end" && ld.mended:
+			ld.closed = true
+		case !trusted || key == "end" || key == "begin" || !ld.apply():
+			ld.explains--
+			ld.rejectAt(p.number, p.text, "it has no checksum and is no record that could be mended by hand")
+		default:
+			ld.f.lines++
+			ld.told.mended = append(ld.told.mended, p.number)
+		}
+	}
+}
+
+// finish judges the file when all of it is read.
+func (ld *loader) finish() error {
+	f := ld.f
+	ld.settle(ld.closed || ld.mended)
+	if f.size == 0 || ld.zeros || !ld.header && ld.headTorn() {
+		return ld.emptied()
+	}
+	if !ld.header {
+		// With a record that is surely ours, and the lock file's word for whose it is, the rest
+		// of the file is good. Otherwise it may be anything.
+		if ld.sealed == 0 || !ld.memo.ok {
+			return fmt.Errorf("the first line of state file %q is damaged, so that it is unknown whose state it is: "+
+				"put a copy back, or write the line by hand (%s=1 host=HOST user=USER), or move the file away to start over: %w",
+				f.path, stateKey, ErrUnreadable)
+		}
+		ld.told.header = true
+		f.id = ld.memo.id
+	}
+	if ld.want != nil {
+		if !f.id.Equal(*ld.want) {
+			return &IdentityError{Path: f.path, Have: f.id, Want: *ld.want}
+		}
+	}
+	switch {
+	case f.open != nil:
+		f.doubt = f.open
+		ld.told.unmarked = !ld.marked // a Record ends with a Begin: part of one is missing
+	case !ld.closed && !ld.mended:
+		f.doubt = &Begin{}
+		ld.told.unmarked = true
+	}
+	if !ld.closed {
+		f.tail = f.size
+	}
+	if ld.memo.seq > f.seq {
+		if !ld.mended {
+			ld.told.lost = ld.memo.seq - f.seq
+		}
+		f.seq = ld.memo.seq
+	}
+	ld.told.torn = ld.torn
+	f.damage = ld.told.sentences(f)
+	f.damaged = len(f.damage) > 0
+	return nil
+}
+
+// headTorn tells whether all there is of the file is the beginning of our own first line.
+func (ld *loader) headTorn() bool {
+	if ld.want == nil || ld.number != 1 || !ld.torn || len(ld.f.bad) == 0 {
+		return false
+	}
+	var b batch
+	b.identity(stateKey+"=1", *ld.want)
+	text := strings.TrimRight(string(ld.f.bad), "\n")
+	whole := string(b.buf[:len(b.buf)-1])
+	upToNumber, _, _ := strings.Cut(whole, " n=")
+	return strings.HasPrefix(upToNumber, text) || strings.HasPrefix(text, upToNumber+" n=")
+}
+
+// emptied takes a file of no octets, of zeros, or of half a first line, as a file that has lost all
+// its entries. That is no new state: the notice must be given.
+func (ld *loader) emptied() error {
+	f := ld.f
+	if ld.memo.ok {
+		f.id = ld.memo.id
+		if ld.want != nil && !f.id.Equal(*ld.want) {
+			return &IdentityError{Path: f.path, Have: f.id, Want: *ld.want}
+		}
+	}
+	if ld.want != nil {
+		f.id = *ld.want
+	}
+	f.seq = ld.memo.seq
+	f.doubt = &Begin{}
+	f.damaged = true
+	f.damage = []string{fmt.Sprintf("state file %q has lost all its records: messages on the server "+
+		"that were delivered or marked as seen will be delivered again", f.path)}
+	return nil
+}
+
+// parseOwnMoment reads a time as we write it, 2006-01-02T15:04:05Z, which time.Parse does at a tenth
+// of the speed.
+func parseOwnMoment(b []byte) (seconds int64, ok bool) {
+	if len(b) != 20 || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' || b[19] != 'Z' {
+		return 0, false
+	}
+	var v [6]int
+	for i, at := range [...]struct{ from, to int }{{0, 4}, {5, 7}, {8, 10}, {11, 13}, {14, 16}, {17, 19}} {
+		n, ok := parseNumber(b[at.from:at.to])
+		if !ok {
+			return 0, false
+		}
+		v[i] = int(n)
+	}
+	if v[1] < 1 || v[1] > 12 || v[2] < 1 || v[2] > 28 || v[3] > 23 || v[4] > 59 || v[5] > 59 {
+		return 0, false // the last days of a month too: time.Parse knows how many there are
+	}
+	return time.Date(v[0], time.Month(v[1]), v[2], v[3], v[4], v[5], 0, time.UTC).Unix(), true
+}

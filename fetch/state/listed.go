@@ -1,0 +1,118 @@
+package state
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// absence is how long a message may be missing from listings before it is forgotten.
+	absence = 30 * 24 * time.Hour
+	// manyEntries is from how many entries on a listing that shares nothing with them is held to
+	// be that of another maildrop.
+	manyEntries = 10
+)
+
+// Listed tells the state which unique-ids the server has listed now, n of them. A tombstone that
+// is not among them has done its duty and is dropped. Another entry that is not listed is absent
+// from now on, and forgotten when it has been for more than 30 days; one that is listed again is
+// no longer absent. All copies of a unique-id count as listed if it is.
+//
+// A listing that is empty, or that shares nothing with ten entries or more, is not believed: no
+// entry is forgotten and no absence begins, and the warning says so. With a clock that has gone
+// back before Newest, none is forgotten and no absence begins either. Nothing is written if
+// nothing changes.
+func (f *File) Listed(listed func(uid string) bool, n int, now time.Time) (warning string, err error) {
+	seconds := now.Unix()
+	clock := seconds >= f.newest
+	live, shared := 0, 0
+	for i := range f.table.slots {
+		s := &f.table.slots[i]
+		if s.status == statusNone {
+			continue
+		}
+		if s.status != statusDeleted {
+			live++
+		}
+		if listed(s.uid()) {
+			shared++
+		}
+	}
+	strange := live >= manyEntries && shared == 0 && n > 0
+	switch {
+	case strange:
+		warning = fmt.Sprintf("the server lists none of the %d messages known to state file %q; none is forgotten", live, f.path)
+	case n == 0 && live > 0:
+		warning = fmt.Sprintf("the server lists no message, and state file %q knows %d; none is forgotten", f.path, live)
+	}
+
+	var gone, changed []int32
+	for i := range f.table.slots {
+		s := &f.table.slots[i]
+		if s.status == statusNone {
+			continue
+		}
+		switch is, absent := listed(s.uid()), s.absent(); {
+		case s.status == statusDeleted:
+			if !is && !strange {
+				gone = append(gone, int32(i))
+			}
+		case is:
+			if absent != never {
+				changed = append(changed, int32(i))
+			}
+		case warning != "" || !clock:
+		case absent == never:
+			changed = append(changed, int32(i))
+		case seconds-absent > int64(absence/time.Second):
+			gone = append(gone, int32(i))
+		}
+	}
+	if len(gone)+len(changed) == 0 {
+		return warning, nil
+	}
+	return warning, f.setListed(gone, changed, seconds)
+}
+
+// setListed forgets the slots that are gone, and turns the others from listed to absent or back.
+func (f *File) setListed(gone, changed []int32, seconds int64) error {
+	turned := make([]slot, len(changed))
+	for i, at := range changed {
+		s := f.table.slots[at]
+		m := more{absent: never, reported: never}
+		if s.more != nil {
+			m = *s.more
+		}
+		if m.absent == never {
+			m.absent = seconds
+		} else {
+			m.absent = never
+		}
+		s.setMore(m)
+		turned[i] = s
+	}
+	err := f.write(f.open, false, func(b *batch) {
+		for _, at := range gone {
+			s := &f.table.slots[at]
+			copy := 0
+			if len(f.table.copies(s.uid())) > 1 {
+				copy = s.copyNumber()
+			}
+			b.forgotten(s.uid(), copy)
+		}
+		for i := range turned {
+			b.entry(&turned[i])
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, at := range gone {
+		s := &f.table.slots[at]
+		f.table.drop(s.uid(), s.copyNumber())
+	}
+	for i := range turned {
+		f.put(turned[i])
+	}
+	return nil
+}

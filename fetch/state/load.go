@@ -1,0 +1,211 @@
+package state
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// load reads the file. want is the identity that it must have, nil for any.
+func (f *File) load(want *Identity) error {
+	f.real = f.path
+	if real, err := filepath.EvalSymlinks(f.path); err == nil {
+		f.real = real
+	}
+	flags := os.O_RDWR
+	if f.readOnly {
+		flags = os.O_RDONLY
+	}
+	var memo memo
+	if f.lock != nil {
+		memo = f.lock.recall()
+	} else {
+		memo = peekMemo(lockPath(f.path))
+	}
+	file, err := os.OpenFile(f.real, flags, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		f.isNew = true
+		f.seq = memo.seq
+		if want != nil {
+			f.id = *want
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("state file: %w", err)
+	}
+	f.file = file
+	// A reader without the lock may come between two writes: it reads again if the file grew
+	// meanwhile.
+	for try := 0; ; try++ {
+		if f.info, err = file.Stat(); err != nil {
+			return fmt.Errorf("state file: %w", err)
+		}
+		if !f.info.Mode().IsRegular() {
+			return fmt.Errorf("state file %q is not a regular file: %w", f.path, ErrUnreadable)
+		}
+		ld := newLoader(f, memo, want)
+		if err := ld.read(io.NewSectionReader(file, 0, 1<<62)); err != nil {
+			return fmt.Errorf("state file %q: %w", f.path, err)
+		}
+		after, err := file.Stat()
+		if err != nil {
+			return fmt.Errorf("state file: %w", err)
+		}
+		if !f.readOnly || try == 4 || after.Size() == f.info.Size() && after.ModTime().Equal(f.info.ModTime()) {
+			return ld.finish()
+		}
+	}
+}
+
+// A loader holds what is only of interest while a file is read.
+type loader struct {
+	f    *File
+	memo memo
+	want *Identity
+	line line
+	rec  record
+	told notices
+
+	number   int    // of the line in the file
+	offset   int64  // of the line
+	header   bool   // the first line was read
+	mended   bool   // … and has no checksum: the whole file may be made by hand
+	sealed   int    // lines with a right checksum
+	closed   bool   // an end mark was read, and no sealed line since
+	marked   bool   // the last sealed line is a Begin
+	torn     bool   // the last line has no line end
+	zeros    bool   // nothing but zeros so far
+	explains int    // lines dropped or without number since the last numbered one
+	pending  []pend // lines without checksum that are not yet trusted
+}
+
+// A pend is a line without checksum. It counts once a sealed line follows, or if the end mark
+// came before it: else it may be the beginning of one of our own lines over the rest of an end mark.
+type pend struct {
+	number int
+	text   []byte
+}
+
+func newLoader(f *File, m memo, want *Identity) *loader {
+	f.id, f.newest, f.open, f.seq, f.lines = Identity{}, never, nil, 0, 0
+	f.bad, f.damage = nil, nil
+	// Our own lines have some 250 octets.
+	n := int(min(f.info.Size()/300, 1<<20))
+	f.table = table{first: make(map[string]int32, n), slots: make([]slot, 0, n)}
+	f.notes = map[string]note{}
+	return &loader{f: f, memo: m, want: want, zeros: true}
+}
+
+// read takes the file line by line. It returns read errors alone: all else is for finish.
+func (ld *loader) read(r io.Reader) error {
+	br := bufio.NewReaderSize(r, 64<<10)
+	var long []byte
+	for {
+		b, err := br.ReadSlice('\n')
+		if err == bufio.ErrBufferFull {
+			if len(long) <= maxLine {
+				long = append(long, b...)
+			}
+			ld.offset += int64(len(b))
+			continue
+		}
+		if err != nil && err != io.EOF {
+			return err
+		}
+		text := b
+		if len(long) > 0 {
+			text = append(long, b...)
+			long = nil
+		}
+		if len(text) > 0 {
+			ld.number++
+			start := ld.offset
+			ld.offset += int64(len(b))
+			if end := len(text) - 1; text[end] == '\n' {
+				text = text[:end]
+			} else {
+				ld.torn = true
+			}
+			if err := ld.take(text, start); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			ld.f.size = ld.offset
+			return nil
+		}
+	}
+}
+
+// take reads one line.
+func (ld *loader) take(text []byte, start int64) error {
+	if ld.zeros {
+		if len(bytes.TrimLeft(text, "\x00")) > 0 {
+			ld.zeros = false
+		}
+	}
+	if len(text) == 0 || text[0] == '#' {
+		return nil // a comment, or nothing
+	}
+	if len(text) > maxLine {
+		ld.reject(text[:maxLine], "it is too long")
+		return nil
+	}
+	why := ld.line.parse(text)
+	if why != "" {
+		if ld.torn && ld.number > 1 {
+			why = "it was not written to its end"
+		}
+		ld.reject(text, why)
+		return nil
+	}
+	if ld.line.key == stateKey && !ld.header && ld.number == 1 {
+		return ld.first()
+	}
+	if !ld.line.sealed {
+		if ld.torn && !ld.mended {
+			ld.reject(text, "it was not written to its end")
+		} else if ld.line.key == stateKey || ld.line.key == lockKey {
+			ld.reject(text, notRecord)
+		} else {
+			ld.pending = append(ld.pending, pend{ld.number, bytes.Clone(text)})
+		}
+		return nil
+	}
+	for len(ld.pending) > 0 {
+		ld.settle(true)
+		ld.line.parse(text) // again: settle used the same line
+	}
+	ld.sealed++
+	ld.numbered(text, start)
+	return nil
+}
+
+// first reads the first line, which says whose state it is.
+func (ld *loader) first() error {
+	l := &ld.line
+	id, ok := identity(l.fields)
+	if version := string(l.fields[0].value); version != "1" {
+		return fmt.Errorf("its format %q is of a newer version: %w", version, ErrUnreadable)
+	}
+	if !ok {
+		return fmt.Errorf("its first line does not name host and user: %w", ErrUnreadable)
+	}
+	ld.header, ld.f.id = true, id
+	ld.f.lines++
+	if l.sealed {
+		ld.sealed++
+		ld.f.seq = l.seq
+	} else {
+		ld.mended = true
+		ld.told.mended = append(ld.told.mended, 1)
+		ld.f.seq = max(l.seq, 1)
+	}
+	return nil
+}
