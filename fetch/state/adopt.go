@@ -25,7 +25,7 @@ func Adopt(from, to string, id Identity) (damage []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.discard()
 	f.id = id
 	if to == from {
 		return f.damage, f.rewrite()

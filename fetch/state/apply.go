@@ -3,7 +3,6 @@ package state
 import (
 	"fmt"
 	"strings"
-	"time"
 )
 
 // numbered takes a line whose checksum is right. The numbers run without a gap, so that lines that
@@ -29,7 +28,6 @@ func (ld *loader) numbered(text []byte, start int64) {
 		return
 	}
 	f.seq = l.seq
-	f.lines++
 	ld.marked = l.key == "begin"
 	if !ld.apply() {
 		ld.reject(text, "a field of it is wrong")
@@ -66,7 +64,6 @@ func (ld *loader) apply() bool {
 			return false
 		}
 		f.open = &b
-		f.newest = max(f.newest, b.Time.Unix())
 	default:
 		return false
 	}
@@ -105,7 +102,6 @@ func (ld *loader) settle(trusted bool) {
 			ld.explains--
 			ld.rejectAt(p.number, p.text, "it has no checksum and is no record that could be mended by hand")
 		default:
-			ld.f.lines++
 			ld.told.mended = append(ld.told.mended, p.number)
 		}
 	}
@@ -122,11 +118,11 @@ func (ld *loader) finish() error {
 		// With a record that is surely ours, and the lock file's word for whose it is, the rest
 		// of the file is good. Otherwise it may be anything.
 		if ld.sealed == 0 || !ld.memo.ok {
-			return fmt.Errorf("the first line of state file %q is damaged, so that it is unknown whose state it is: "+
-				"put a copy back, or write the line by hand (%s=1 host=HOST user=USER), or move the file away to start over: %w",
-				f.path, stateKey, ErrUnreadable)
+			return fmt.Errorf("state file %q: %w: whose it is cannot be told from its first line (%s); "+
+				"put a copy back, or write the line by hand (%s=1 host=HOST user=USER), or move the file away to start over",
+				f.path, ErrUnreadable, ld.headWhy, stateKey)
 		}
-		ld.told.header = true
+		ld.told.header = ld.headWhy
 		f.id = ld.memo.id
 	}
 	if ld.want != nil {
@@ -152,14 +148,15 @@ func (ld *loader) finish() error {
 		f.seq = ld.memo.seq
 	}
 	ld.told.torn = ld.torn
-	f.damage = ld.told.sentences(f)
-	f.damaged = len(f.damage) > 0
+	f.damage = ld.told.sentences(f, ld.number)
+	// Comments behind the end mark would be left half overwritten: no damage, but no place to append.
+	f.damaged = len(f.damage) > 0 || ld.trailing
 	return nil
 }
 
 // headTorn tells whether all there is of the file is the beginning of our own first line.
 func (ld *loader) headTorn() bool {
-	if ld.want == nil || ld.number != 1 || !ld.torn || len(ld.f.bad) == 0 {
+	if ld.want == nil || ld.content != 1 || !ld.torn || len(ld.f.bad) == 0 {
 		return false
 	}
 	var b batch
@@ -189,24 +186,4 @@ func (ld *loader) emptied() error {
 	f.damage = []string{fmt.Sprintf("state file %q has lost all its records: messages on the server "+
 		"that were delivered or marked as seen will be delivered again", f.path)}
 	return nil
-}
-
-// parseOwnMoment reads a time as we write it, 2006-01-02T15:04:05Z, which time.Parse does at a tenth
-// of the speed.
-func parseOwnMoment(b []byte) (seconds int64, ok bool) {
-	if len(b) != 20 || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' || b[19] != 'Z' {
-		return 0, false
-	}
-	var v [6]int
-	for i, at := range [...]struct{ from, to int }{{0, 4}, {5, 7}, {8, 10}, {11, 13}, {14, 16}, {17, 19}} {
-		n, ok := parseNumber(b[at.from:at.to])
-		if !ok {
-			return 0, false
-		}
-		v[i] = int(n)
-	}
-	if v[1] < 1 || v[1] > 12 || v[2] < 1 || v[2] > 28 || v[3] > 23 || v[4] > 59 || v[5] > 59 {
-		return 0, false // the last days of a month too: time.Parse knows how many there are
-	}
-	return time.Date(v[0], time.Month(v[1]), v[2], v[3], v[4], v[5], 0, time.UTC).Unix(), true
 }

@@ -14,6 +14,7 @@ var (
 	errReadOnly = errors.New("opened for reading only")
 	errClosed   = errors.New("already closed")
 	errChanged  = errors.New("changed by another program while in use")
+	errTooLong  = fmt.Errorf("a line of more than %d octets", maxLine)
 )
 
 // Which writes wait for the disk, and why the others need not. A power cut undoes a write that was
@@ -48,8 +49,11 @@ func (f *File) write(open *Begin, sync bool, lines func(*batch)) error {
 	if open == nil {
 		b.mark(nil)
 	}
+	if b.longest > maxLine {
+		return fmt.Errorf("state file %q: %w", f.path, errTooLong)
+	}
 	if f.buf = b.buf; cap(f.buf) > 1<<20 {
-		f.buf = nil
+		f.buf = nil // it was a listing with many changes: not worth holding for the rest of the run
 	}
 	_, err := f.file.WriteAt(b.buf, f.tail)
 	if err == nil && sync {
@@ -133,7 +137,6 @@ func (f *File) Begin(hint, next string) (Begin, error) {
 		return Begin{}, err
 	}
 	f.doubt = nil
-	f.newest = max(f.newest, b.Time.Unix())
 	return b, nil
 }
 
@@ -144,10 +147,7 @@ func (f *File) Record(hint, next string, es ...Entry) error {
 	slots := make([]slot, len(es))
 	for i := range es {
 		var err error
-		if slots[i], err = slotOf(&es[i]); err == nil && len(es[i].UID)+len(es[i].Reason) > maxLine/8 {
-			err = errors.New("too long")
-		}
-		if err != nil {
+		if slots[i], err = slotOf(&es[i]); err != nil {
 			return fmt.Errorf("state file %q: entry of unique-id %q: %w", f.path, es[i].UID, err)
 		}
 	}
@@ -206,8 +206,8 @@ func (f *File) SetNote(name, value string, now time.Time) error {
 	if old, found := f.notes[name]; found && old == n || !found && value == "" {
 		return nil
 	}
-	if name == "" || len(name)+len(value) > maxLine/8 {
-		return fmt.Errorf("state file %q: note %q cannot be written", f.path, name)
+	if name == "" {
+		return fmt.Errorf("state file %q: a note without a name", f.path)
 	}
 	if err := f.write(f.open, false, func(b *batch) { b.note(name, n) }); err != nil {
 		return err

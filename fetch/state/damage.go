@@ -11,7 +11,7 @@ const maxBad = 1 << 20
 
 // notices collects what is wrong with a file.
 type notices struct {
-	header    bool // the first line is lost
+	header    string // why the first line is lost
 	dropped   map[string][]int
 	reasons   []string // the keys of dropped in order
 	mended    []int
@@ -29,7 +29,7 @@ type gap struct {
 
 func (ld *loader) reject(text []byte, why string) { ld.rejectAt(ld.number, text, why) }
 
-// rejectAt drops a line, and keeps it for PATH.rejected.
+// rejectAt drops a line.
 func (ld *loader) rejectAt(number int, text []byte, why string) {
 	ld.explains++
 	t := &ld.told
@@ -40,6 +40,11 @@ func (ld *loader) rejectAt(number int, text []byte, why string) {
 		t.reasons = append(t.reasons, why)
 	}
 	t.dropped[why] = append(t.dropped[why], number)
+	ld.keep(text)
+}
+
+// keep remembers a line that was dropped for PATH.rejected.
+func (ld *loader) keep(text []byte) {
 	// Zeros are what a file system leaves in place of what was lost. They tell nothing.
 	text = bytes.Trim(text, "\x00")
 	if len(text) > 0 && len(ld.f.bad)+len(text) < maxBad {
@@ -48,7 +53,7 @@ func (ld *loader) rejectAt(number int, text []byte, why string) {
 }
 
 // sentences says it for the user.
-func (t *notices) sentences(f *File) []string {
+func (t *notices) sentences(f *File, last int) []string {
 	const again = "messages that it told of may be delivered again"
 	var out []string
 	say := func(format string, args ...any) {
@@ -58,8 +63,9 @@ func (t *notices) sentences(f *File) []string {
 	if len(f.bad) > 0 && !f.readOnly {
 		kept = fmt.Sprintf(" (it is kept in %q)", f.path+rejectedSuffix)
 	}
-	if t.header {
-		say("the first line is damaged; that the file is of user %q at %q is known from %q", f.id.User, f.id.Host, lockPath(f.path))
+	if t.header != "" {
+		say("the first line was dropped, because %s; that the file is of user %q at %q is known from %q",
+			t.header, f.id.User, f.id.Host, lockPath(f.path))
 	}
 	for _, why := range t.reasons {
 		say("%s dropped, because %s%s; %s", lines(t.dropped[why]), why, kept, again)
@@ -74,7 +80,7 @@ func (t *notices) sentences(f *File) []string {
 		say("line %d follows the end mark; what stood between may be lost, and %s", t.behindEnd, again)
 	}
 	if t.unmarked {
-		say("the end is missing: the file was cut behind line number %d, or a crash tore the last write; %s", f.lines, again)
+		say("the end is missing: the file was cut behind line %d, or a crash tore the last write; %s", last, again)
 	} else if t.torn && len(t.reasons) == 0 {
 		say("the last line has no line end")
 	}

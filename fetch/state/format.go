@@ -15,6 +15,8 @@ const maxLine = 1 << 20
 type batch struct {
 	buf []byte
 	seq uint64 // number of the last line
+
+	longest int // octets of the longest line
 }
 
 // seal ends the line that began at start.
@@ -26,6 +28,7 @@ func (b *batch) seal(start int) {
 	b.buf = append(b.buf, " crc="...)
 	b.buf = hex.AppendEncode(b.buf, []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
 	b.buf = append(b.buf, '\n')
+	b.longest = max(b.longest, len(b.buf)-start)
 }
 
 func (b *batch) text(key, value string) {
@@ -143,7 +146,7 @@ func (l *line) parse(b []byte) (why string) {
 	if i := len(b) - crcLen; i > 0 && string(b[i:i+5]) == " crc=" {
 		want, ok := parseHex32(b[i+5:])
 		if !ok || crc32.ChecksumIEEE(b[:i]) != want {
-			return "its checksum is wrong"
+			return badSum
 		}
 		l.sealed = true
 		b = b[:i]
@@ -171,6 +174,9 @@ func (l *line) parse(b []byte) (why string) {
 		}
 		if !validKey(f.key) {
 			return notRecord
+		}
+		if string(f.key) == "crc" { // one that is not eight hex digits at the end
+			return badSum
 		}
 		l.fields = append(l.fields, f)
 	}
@@ -211,6 +217,7 @@ func (l *line) parse(b []byte) (why string) {
 
 const (
 	notRecord = "it is not a record"
+	badSum    = "its checksum is wrong (a line that is mended by hand must lose its crc field)"
 	stateKey  = "mailhaul-state"
 	lockKey   = "mailhaul-lock"
 )
@@ -266,16 +273,4 @@ func parseNumber(b []byte) (v int64, ok bool) {
 		v = v*10 + int64(c-'0')
 	}
 	return v, len(b) > 0
-}
-
-// parseMoment reads a time in RFC 3339 form.
-func parseMoment(b []byte) (seconds int64, ok bool) {
-	if seconds, ok = parseOwnMoment(b); ok {
-		return seconds, true
-	}
-	t, err := time.Parse(time.RFC3339, string(b))
-	if err != nil {
-		return 0, false
-	}
-	return t.Unix(), true
 }

@@ -74,11 +74,14 @@ type loader struct {
 
 	number   int    // of the line in the file
 	offset   int64  // of the line
+	content  int    // lines that are no comments
 	header   bool   // the first line was read
+	headWhy  string // why it could not be
 	mended   bool   // … and has no checksum: the whole file may be made by hand
 	sealed   int    // lines with a right checksum
 	closed   bool   // an end mark was read, and no sealed line since
 	marked   bool   // the last sealed line is a Begin
+	trailing bool   // comments stand behind the end mark
 	torn     bool   // the last line has no line end
 	zeros    bool   // nothing but zeros so far
 	explains int    // lines dropped or without number since the last numbered one
@@ -137,7 +140,7 @@ func (ld *loader) read(r io.Reader) error {
 			}
 		}
 		if err == io.EOF {
-			ld.f.size = ld.offset
+			ld.f.size, ld.f.lines = ld.offset, ld.number
 			return nil
 		}
 	}
@@ -150,23 +153,26 @@ func (ld *loader) take(text []byte, start int64) error {
 			ld.zeros = false
 		}
 	}
+	text = bytes.TrimSuffix(text, []byte("\r")) // some editors
 	if len(text) == 0 || text[0] == '#' {
+		ld.trailing = ld.closed
 		return nil // a comment, or nothing
 	}
-	if len(text) > maxLine {
+	ld.content++
+	if len(text) > maxLine && ld.content > 1 {
 		ld.reject(text[:maxLine], "it is too long")
 		return nil
 	}
 	why := ld.line.parse(text)
+	if ld.content == 1 {
+		return ld.first(text, start, why)
+	}
 	if why != "" {
-		if ld.torn && ld.number > 1 {
+		if ld.torn {
 			why = "it was not written to its end"
 		}
 		ld.reject(text, why)
 		return nil
-	}
-	if ld.line.key == stateKey && !ld.header && ld.number == 1 {
-		return ld.first()
 	}
 	if !ld.line.sealed {
 		if ld.torn && !ld.mended {
@@ -187,9 +193,26 @@ func (ld *loader) take(text []byte, start int64) error {
 	return nil
 }
 
-// first reads the first line, which says whose state it is.
-func (ld *loader) first() error {
+// first reads the first line, which says whose state it is. why tells that it is no record.
+func (ld *loader) first(text []byte, start int64, why string) error {
 	l := &ld.line
+	if why == "" && l.key != stateKey && l.sealed {
+		ld.headWhy = "it is missing"
+		ld.sealed++
+		ld.numbered(text, start)
+		return nil
+	}
+	if why == "" && l.key != stateKey {
+		why = "it is another record"
+	}
+	if why == "" && ld.torn && !l.sealed {
+		why = "it was not written to its end"
+	}
+	if why != "" {
+		ld.headWhy = why
+		ld.keep(text)
+		return nil
+	}
 	id, ok := identity(l.fields)
 	if version := string(l.fields[0].value); version != "1" {
 		return fmt.Errorf("its format %q is of a newer version: %w", version, ErrUnreadable)
@@ -198,14 +221,12 @@ func (ld *loader) first() error {
 		return fmt.Errorf("its first line does not name host and user: %w", ErrUnreadable)
 	}
 	ld.header, ld.f.id = true, id
-	ld.f.lines++
+	ld.f.seq = l.seq // 0 if a hand has left it out: then the next number is taken as it is
 	if l.sealed {
 		ld.sealed++
-		ld.f.seq = l.seq
 	} else {
 		ld.mended = true
-		ld.told.mended = append(ld.told.mended, 1)
-		ld.f.seq = max(l.seq, 1)
+		ld.told.mended = append(ld.told.mended, ld.number)
 	}
 	return nil
 }

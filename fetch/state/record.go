@@ -102,7 +102,7 @@ func identity(fields []field) (id Identity, ok bool) {
 	return Identity{Host: values[0], User: values[1]}, ok
 }
 
-// only returns the values of two fields, both of which must stand there once.
+// only returns the values of at most three fields, each of which must stand there once.
 func only(fields []field, names ...string) (values [3]string, ok bool) {
 	var found [3]bool
 	for _, f := range fields[1:] {
@@ -142,13 +142,15 @@ func begin(fields []field) (b Begin, ok bool) {
 
 // noteOf reads "note=NAME value=… time=…".
 func noteOf(fields []field) (name string, n note, ok bool) {
-	values, ok := only(fields, "value", "time")
+	values, ok := only(fields, "value")
 	if !ok {
 		return "", n, false
 	}
-	n.value = values[0]
-	if n.time, ok = parseMoment([]byte(values[1])); !ok {
-		return "", n, false
+	n = note{values[0], never}
+	if values, ok := only(fields, "time"); ok {
+		if n.time, ok = parseMoment([]byte(values[0])); !ok {
+			return "", n, false
+		}
 	}
 	name, ok = unescaped(fields[0].value)
 	return name, n, ok && name != ""

@@ -26,9 +26,7 @@ func (f *File) compact() {
 		return
 	}
 	if f.writable() == nil {
-		if err := f.rewrite(); err != nil && f.err == nil {
-			return
-		}
+		_ = f.rewrite() // what matters of a failure, a new file that may not stay, is in f.err
 	}
 }
 
@@ -98,7 +96,6 @@ func (f *File) writeLive(next *File) error {
 	flush := func() {
 		w.Write(b.buf) // the Writer keeps its first error for Flush
 		next.size += int64(len(b.buf))
-		next.lines++
 		b.buf = b.buf[:0]
 	}
 	b.identity(stateKey+"=1", f.id)
@@ -118,9 +115,8 @@ func (f *File) writeLive(next *File) error {
 	flush()
 	if f.open != nil {
 		next.tail, next.seq = next.size, b.seq
-	} else {
-		next.lines--
 	}
+	next.lines = int(next.seq - f.seq)
 	return w.Flush()
 }
 
