@@ -1,0 +1,22 @@
+package pop3
+
+import "bytes"
+
+// readLine reads a line of at most limit octets and returns it without its line end; it is valid
+// until the next read. A bare LF ends it too: some servers write their status lines so.
+func (c *Client) readLine(limit int, waiting string) ([]byte, error) {
+	for seen := 0; ; {
+		data := c.buf[c.r:c.w]
+		if i := bytes.IndexByte(data[seen:], '\n'); i >= 0 && seen+i < limit {
+			line := data[:seen+i]
+			c.r += seen + i + 1
+			return bytes.TrimRight(line, "\r"), nil
+		} else if i >= 0 || len(data) >= limit {
+			return nil, c.fail(c.protocolError("%s has a line of more than %d octets", waiting, limit))
+		}
+		seen = len(data)
+		if err := c.fill(waiting); err != nil {
+			return nil, err
+		}
+	}
+}
