@@ -10,7 +10,7 @@ import (
 // line, which may have been replaced since.
 func (ld *loader) numbered(text []byte, start int64) {
 	f, l := ld.f, &ld.line
-	if l.seq <= f.seq {
+	if l.seq <= f.seq || ld.closed && l.key == "end" && l.seq == f.seq+1 {
 		ld.reject(text, "its number was given before")
 		return
 	}
@@ -162,9 +162,9 @@ func (ld *loader) headTorn() bool {
 	var b batch
 	b.identity(stateKey+"=1", *ld.want)
 	text := strings.TrimRight(string(ld.f.bad), "\n")
-	whole := string(b.buf[:len(b.buf)-1])
-	upToNumber, _, _ := strings.Cut(whole, " n=")
-	return strings.HasPrefix(upToNumber, text) || strings.HasPrefix(text, upToNumber+" n=")
+	start, _, _ := strings.Cut(string(b.buf), " n=")
+	start += " n="
+	return strings.HasPrefix(start, text) || strings.HasPrefix(text, start)
 }
 
 // emptied takes a file of no octets, of zeros, or of half a first line, as a file that has lost all

@@ -68,7 +68,7 @@ func (t *notices) sentences(f *File, last int) []string {
 			t.header, f.id.User, f.id.Host, lockPath(f.path))
 	}
 	for _, why := range t.reasons {
-		say("%s dropped, because %s%s; %s", lines(t.dropped[why]), why, kept, again)
+		say("%s dropped, because %s%s; %s", lines(t.dropped[why], "was", "were"), why, kept, again)
 	}
 	for _, g := range t.missing[:min(len(t.missing), 3)] {
 		say("%d %s missing before line %d; %s", g.count, records(g.count), g.line, again)
@@ -88,7 +88,7 @@ func (t *notices) sentences(f *File, last int) []string {
 		say("the last %d %s missing: the file was cut, or is an old copy; %s", t.lost, records(t.lost), again)
 	}
 	if len(t.mended) > 0 {
-		say("%s no checksum, as if mended by hand; taken as it stands", strings.Replace(lines(t.mended), " was", " has", 1))
+		say("%s no checksum, as if mended by hand; taken as it stands", lines(t.mended, "has", "have"))
 	}
 	return out
 }
@@ -101,9 +101,9 @@ func records(n uint64) string {
 }
 
 // lines names lines: "line 3 was", "lines 3, 5, 7 and 12 more were".
-func lines(numbers []int) string {
+func lines(numbers []int, one, many string) string {
 	if len(numbers) == 1 {
-		return fmt.Sprintf("line %d was", numbers[0])
+		return fmt.Sprintf("line %d %s", numbers[0], one)
 	}
 	var b strings.Builder
 	for i, n := range numbers[:min(len(numbers), 5)] {
@@ -115,5 +115,5 @@ func lines(numbers []int) string {
 	if n := len(numbers); n > 5 {
 		fmt.Fprintf(&b, " and %d more", n-5)
 	}
-	return "lines " + b.String() + " were"
+	return "lines " + b.String() + " " + many
 }

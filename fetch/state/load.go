@@ -102,7 +102,7 @@ func newLoader(f *File, m memo, want *Identity) *loader {
 	n := int(min(f.info.Size()/300, 1<<20))
 	f.table = table{first: make(map[string]int32, n), slots: make([]slot, 0, n)}
 	f.notes = map[string]note{}
-	return &loader{f: f, memo: m, want: want, zeros: true}
+	return &loader{f: f, memo: m, want: want, zeros: true, headWhy: "there is none"}
 }
 
 // read takes the file line by line. It returns read errors alone: all else is for finish.
