@@ -115,7 +115,7 @@ func (c *Client) Auth(mech sasl.Client, initial bool) error {
 	x.cmd = c.secretly("AUTH", line, shown)
 	c.flush()
 	if c.werr != nil && c.sent == 0 {
-		return refused(x.label(), c.readReason(&x.cmd.command), true)
+		return c.readReason(&x.cmd.command)
 	}
 	return x.run()
 }
@@ -161,7 +161,7 @@ func (x *exchange) reply() (statusKind, []byte, error) {
 	if c.err != nil {
 		return statusBad, nil, c.err
 	}
-	line, err := c.readLine(maxChallenge, "the reply to AUTH")
+	line, err := c.readLine(maxChallenge, "the reply to ", "AUTH")
 	if err != nil {
 		return statusBad, nil, err
 	}
@@ -197,7 +197,7 @@ func (x *exchange) respond(challenge []byte) ([]byte, error) {
 func (x *exchange) send(line, shown string) error {
 	c := x.c
 	if c.unread() {
-		return c.fail(c.protocolError("unexpected input within AUTH: %s", c.quote(c.buf[c.r:min(c.w, c.r+100)])))
+		return c.fail(c.protocolError("unexpected input within AUTH: %s", c.quote(c.buf[c.r:c.w])))
 	}
 	c.dialogue.command(shown)
 	c.dialogue.written()
@@ -208,7 +208,7 @@ func (x *exchange) send(line, shown string) error {
 		c.werr = c.lost("the reply to AUTH", err)
 		c.wire.interrupt(reasonWait)
 		c.sent = 0
-		return refused(x.label(), c.readReason(&x.cmd.command), true)
+		return c.readReason(&x.cmd.command)
 	}
 	return nil
 }

@@ -122,15 +122,16 @@ func (c *Client) STLS(cfg *tls.Config) error {
 		cfg = new(tls.Config)
 	}
 	err := c.handshake(context.Background(), cfg)
-	if errors.Is(err, ErrNotTLS) {
-		// It came a moment later, and in a packet of its own.
-		c.err = nil
-		return c.fail(fmt.Errorf("%w: %w", ErrPlaintext, err))
+	if errors.Is(err, ErrNotTLS) { // it came a moment later, and in a packet of its own
+		err = fmt.Errorf("%w: %w", ErrPlaintext, err)
 	}
-	return err
+	if err != nil {
+		return c.fail(err)
+	}
+	return nil
 }
 
-// handshake puts TLS over the wire.
+// handshake puts TLS over the wire. After an error nothing more can be said on it.
 func (c *Client) handshake(ctx context.Context, cfg *tls.Config) error {
 	cfg = cfg.Clone()
 	if cfg.MinVersion == 0 {
@@ -144,13 +145,11 @@ func (c *Client) handshake(ctx context.Context, cfg *tls.Config) error {
 		var record tls.RecordHeaderError
 		switch {
 		case errors.As(err, &record):
-			err = fmt.Errorf("%w: %w", ErrNotTLS, err)
+			return fmt.Errorf("%w: %w", ErrNotTLS, err)
 		case isTimeout(err) || isEnd(err) || c.wire.isClosed():
-			err = c.lost("the TLS handshake", err)
-		default:
-			err = fmt.Errorf("TLS handshake: %w", err)
+			return c.lost("the TLS handshake", err)
 		}
-		return c.fail(err)
+		return fmt.Errorf("TLS handshake: %w", err)
 	}
 	c.conn = t
 	c.dialogue.note("TLS")

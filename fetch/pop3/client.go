@@ -127,7 +127,7 @@ func (c *Client) begin(ctx context.Context, cfg *tls.Config) error {
 
 // greet reads the greeting (RFC 1939, section 4).
 func (c *Client) greet() error {
-	line, err := c.readLine(maxStatus, "the greeting")
+	line, err := c.readLine(maxStatus, "the ", "greeting")
 	if err != nil {
 		return err
 	}
@@ -203,8 +203,8 @@ func (c *Client) fail(err error) error {
 	return c.err
 }
 
-// fill reads once. waiting says for what, should it fail.
-func (c *Client) fill(waiting string) error {
+// fill reads once. what and name, joined, say what is waited for, should it fail.
+func (c *Client) fill(what, name string) error {
 	if c.err != nil {
 		return c.err
 	}
@@ -219,10 +219,10 @@ func (c *Client) fill(waiting string) error {
 			return nil
 		}
 		if err != nil {
-			return c.fail(c.lost(waiting, err))
+			return c.fail(c.lost(what+name, err))
 		}
 	}
-	return c.fail(c.lost(waiting, io.ErrNoProgress))
+	return c.fail(c.lost(what+name, io.ErrNoProgress))
 }
 
 // lost tells what it means that reading or writing failed.

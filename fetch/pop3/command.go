@@ -117,7 +117,7 @@ func (c *Client) flush() {
 	}
 	if c.sent == 0 && c.unread() {
 		// A reply that was there before its command: an attack, or a server that is out of step.
-		c.fail(c.protocolError("unexpected input before %s: %s", c.queue[0].name, c.quote(c.buf[c.r:min(c.w, c.r+100)])))
+		c.fail(c.protocolError("unexpected input before %s: %s", c.queue[0].name, c.quote(c.buf[c.r:c.w])))
 		return
 	}
 	c.dialogue.written()
@@ -184,7 +184,7 @@ func (c *Client) readReply() error {
 	if c.sent == 0 { // and the write has failed: all that can come is a reason
 		return c.readReason(cmd)
 	}
-	line, err := c.readLine(maxStatus, "the reply to "+cmd.name)
+	line, err := c.readLine(maxStatus, "the reply to ", cmd.name)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (c *Client) readReply() error {
 
 // readReason looks for the reason why a write failed. A +OK is none: the command was not sent.
 func (c *Client) readReason(cmd *command) error {
-	line, err := c.readLine(maxStatus, "the reply to "+cmd.name)
+	line, err := c.readLine(maxStatus, "the reply to ", cmd.name)
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (b *Body) next(limit int, wait bool) ([]byte, error) {
 		case !wait:
 			return nil, nil
 		default:
-			if err := c.fill("the text of " + b.name); err != nil {
+			if err := c.fill("the text of ", b.name); err != nil {
 				b.err = b.explain(err)
 			}
 		}
@@ -114,7 +114,10 @@ func (b *Body) plain(data []byte) int {
 		if i >= 2 && data[i-1] == '\n' && data[i-2] == '\r' || i == 1 && data[0] == '\n' && b.at == afterCR {
 			return i
 		}
-		i++
+		if n = bytes.IndexByte(data[i:], '\n'); n < 0 { // of many dots in a line only one costs
+			return len(data)
+		}
+		i += n + 1
 	}
 }
 

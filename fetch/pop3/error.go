@@ -96,8 +96,10 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Is(target error) bool { return target == io.ErrUnexpectedEOF }
 
+// Unwrap gives the reason only where it has a response code: any other -ERR would be taken for the
+// refusal of a command, and the connection is lost all the same.
 func (e *LostError) Unwrap() []error {
-	if e.Reason == nil {
+	if e.Reason == nil || e.Reason.Code == "" {
 		return []error{e.Err}
 	}
 	return []error{e.Err, e.Reason}

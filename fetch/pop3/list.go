@@ -217,6 +217,7 @@ func (b *Body) eachLine(max int, f func(line []byte)) error {
 		line, err := r.ReadSlice('\n')
 		switch {
 		case err == io.EOF:
+			b.c.dialogue.line([]byte("."))
 			return nil
 		case err == bufio.ErrBufferFull:
 			return b.c.protocolError("a line of %s has more than %d octets", b.name, maxListingLine)

@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -95,6 +96,9 @@ func (w *wire) Close() error {
 	w.mu.Lock()
 	w.closed = true
 	w.mu.Unlock()
+	if t, ok := w.Conn.(*tls.Conn); ok {
+		return t.NetConn().Close() // without a close_notify, which could block
+	}
 	return w.Conn.Close()
 }
 
