@@ -64,6 +64,8 @@ func (ld *loader) apply() bool {
 			return false
 		}
 		f.open = &b
+	case "ended":
+		f.open = nil
 	default:
 		return false
 	}
@@ -98,7 +100,7 @@ func (ld *loader) settle(trusted bool) {
 		switch {
 		case key == "end" && ld.mended:
 			ld.closed = true
-		case !trusted || key == "end" || key == "begin" || !ld.apply():
+		case !trusted || key == "end" || key == "ended" || key == "begin" || !ld.apply():
 			ld.explains--
 			ld.rejectAt(p.number, p.text, "it has no checksum and is no record that could be mended by hand")
 		default:

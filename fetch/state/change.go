@@ -180,7 +180,12 @@ func (f *File) End() error {
 	if f.open == nil && f.doubt == nil {
 		return nil
 	}
-	if err := f.write(nil, false, func(*batch) {}); err != nil {
+	err := f.write(nil, false, func(b *batch) {
+		if f.open != nil {
+			b.ended(f.open.Nonce)
+		}
+	})
+	if err != nil {
 		return err
 	}
 	f.doubt = nil

@@ -112,6 +112,14 @@ func (b *batch) note(name string, n note) {
 	b.seal(start)
 }
 
+// ended closes a Begin for good. The end mark behind it does not, since the next line takes its
+// place: what is then cut off would leave the Begin open again.
+func (b *batch) ended(nonce string) {
+	start := len(b.buf)
+	b.text("ended=", nonce)
+	b.seal(start)
+}
+
 // mark ends the file: with the open Begin, or with the end mark if there is none.
 func (b *batch) mark(open *Begin) {
 	start := len(b.buf)
@@ -130,7 +138,7 @@ func (b *batch) mark(open *Begin) {
 type line struct {
 	sealed bool   // its checksum is right
 	seq    uint64 // its number; 0 if it has none
-	key    string // of the first field: "mailhaul-state", "uid", "note", "begin", "end"
+	key    string // of the first field: "mailhaul-state", "uid", "note", "begin", "ended", "end"
 	fields []field
 }
 
@@ -198,6 +206,8 @@ func (l *line) parse(b []byte) (why string) {
 		l.key = "uid"
 	case "begin":
 		l.key = "begin"
+	case "ended":
+		l.key = "ended"
 	case "end":
 		l.key = "end"
 		if len(l.fields) > 1 {

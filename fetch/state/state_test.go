@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 		" hint=hint%202 next=next n=6 crc=",
 		"\nbegin=" + b.Nonce + " time=",
 		"note=caps value=TOP%20UIDL time=2026-03-01T12:00:00Z n=7 crc=",
-		"\nend n=9 crc=",
+		"\nend n=10 crc=",
 	} {
 		if !strings.Contains(string(text), line) {
 			t.Errorf("no %q in\n%s", line, text)
