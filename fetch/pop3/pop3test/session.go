@@ -1,0 +1,394 @@
+package pop3test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+)
+
+// A Session is one connection to a Server. Num, Octets and Waits may be used at any time from
+// any goroutine; the other methods are for Config.Reply, Config.Capa and a Mechanism, within
+// the call.
+type Session struct {
+	Num int // counts from 1
+
+	srv    *Server
+	wire   *wire
+	octets atomic.Int64
+
+	// What follows belongs to the goroutine of the session.
+	conn   net.Conn // the wire, or TLS on it
+	secure bool
+	in     []byte  // read and not yet used
+	out    []reply // replies not yet written
+	held   func(*reply)
+	size   int    // of out
+	buf    []byte // being written
+	cut    int64  // octets after which the session is cut; 0 for never
+	count  int
+	ending ending
+
+	user     string // as given to USER, and then as logged in
+	named    bool   // the command before was USER
+	drop     *maildrop
+	slots    []*slot
+	upgrade  bool // a handshake follows the reply
+	over     bool // the end follows the reply
+	finished bool
+}
+
+// A slot is a message of the maildrop in this session.
+type slot struct {
+	*Message
+	deleted, retrieved bool
+}
+
+// ending is how a session closes its connection.
+type ending int
+
+const (
+	endClose ending = iota // TLS's close_notify and an end of stream
+	endCut                 // an end of stream without close_notify
+	endReset
+)
+
+// errOver ends a session; ending says how.
+var errOver = errors.New("session over")
+
+// maxLine is the longest line that a session takes; only responses of SASL may be long.
+const maxLine = 1 << 20
+
+// maxOut is how many octets of replies are kept until the input is exhausted.
+const maxOut = 64 << 10
+
+func newSession(srv *Server, num int, conn net.Conn) *Session {
+	s := &Session{Num: num, srv: srv, wire: newWire(conn)}
+	s.conn = s.wire
+	if srv.cfg.CutAfter != nil {
+		s.cut = srv.cfg.CutAfter(num)
+	}
+	return s
+}
+
+// Octets is how many octets have been written, without those of TLS.
+func (s *Session) Octets() int64 { return s.octets.Load() }
+
+// Waits is how often the client sent something after it could have read all that had been
+// written, the first time included: how many round trips it took behind the one of TCP. With
+// TLS the client's two flights of the handshake count. What the client sends in several
+// segments while it waits for nothing may rarely count twice, but not over Server.Dial if it
+// is one Write.
+func (s *Session) Waits() int { return int(s.wire.waits.Load()) }
+
+// Count is the number of commands so far, with the present one.
+func (s *Session) Count() int { return s.count }
+
+// User is who has logged in, "" for nobody yet.
+func (s *Session) User() string {
+	if s.drop == nil {
+		return ""
+	}
+	return s.user
+}
+
+// Secure reports whether TLS is up.
+func (s *Session) Secure() bool { return s.secure }
+
+// TLS is the state of TLS, for channel bindings.
+func (s *Session) TLS() (tls.ConnectionState, bool) {
+	c, ok := s.conn.(*tls.Conn)
+	if !ok {
+		return tls.ConnectionState{}, false
+	}
+	return c.ConnectionState(), true
+}
+
+// Do carries a command out and returns its reply, with all its lines.
+func (s *Session) Do(command string) string { return s.carryOut(command).String() }
+
+// Send writes octets at once, in front of a reply that may follow.
+func (s *Session) Send(octets string) {
+	if s.queue(reply{first: octets}) == nil {
+		s.flush() //nolint:errcheck // the next write finds it, too
+	}
+}
+
+// Stall reads without ever answering until the connection ends.
+func (s *Session) Stall() {
+	s.flush() //nolint:errcheck // then it ends the sooner
+	s.wire.drain()
+	s.ending = endCut
+	s.over = true
+}
+
+// Cut ends the session after this command without a reply, and without TLS's close_notify.
+func (s *Session) Cut() { s.ending, s.over = endCut, true }
+
+// Reset ends the session after this command without a reply, with a TCP reset.
+func (s *Session) Reset() { s.ending, s.over = endReset, true }
+
+func (s *Session) serve() {
+	s.run() //nolint:errcheck // the end of a session is no event
+	s.finish()
+	switch s.ending {
+	case endReset:
+		s.wire.reset()
+		return
+	case endClose:
+		if c, ok := s.conn.(*tls.Conn); ok {
+			c.CloseWrite() //nolint:errcheck // it may be gone
+		}
+	}
+	s.wire.end()
+}
+
+func (s *Session) run() error {
+	if s.srv.cfg.TLS == ImplicitTLS {
+		if err := s.handshake(); err != nil {
+			return err
+		}
+	}
+	if err := s.obey(greeting); err != nil {
+		return err
+	}
+	for {
+		line, err := s.readLine()
+		if err != nil {
+			return err
+		}
+		s.count++
+		if err := s.command(line); err != nil {
+			return err
+		}
+	}
+}
+
+// finish unlocks the maildrop and counts the session as ended.
+func (s *Session) finish() {
+	if s.srv.cfg.Expunge == AtEnd {
+		s.update()
+	}
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	s.unlock()
+	if !s.finished {
+		s.finished = true
+		s.srv.active--
+		s.srv.changed.Broadcast()
+	}
+}
+
+// command answers one line.
+func (s *Session) command(line string) error {
+	if hook := s.srv.cfg.Reply; hook != nil {
+		if text, ok := hook(s, line); ok {
+			switch {
+			case s.over && s.ending != endClose:
+				return errOver
+			case text == "":
+				s.over = true
+			case !strings.Contains(text, "\n"):
+				text += "\r\n"
+			}
+			if strings.EqualFold(line, "QUIT") {
+				s.over = true
+			}
+			return s.settle(reply{first: text})
+		}
+	}
+	return s.obey(line)
+}
+
+// settle queues a reply and does what follows it.
+func (s *Session) settle(replies ...reply) error {
+	if err := s.queue(replies...); err != nil {
+		return err
+	}
+	switch s.policy() {
+	case EarlyDiscard:
+		s.discard()
+	case EarlyClose:
+		s.over = s.over || s.unread()
+	}
+	switch {
+	case s.over:
+		if err := s.release(); err != nil {
+			return err
+		}
+		return errOver
+	case s.upgrade:
+		s.upgrade = false
+		s.discard() // what came in the clear is not for TLS (RFC 2595, 4)
+		if err := s.release(); err != nil {
+			return err
+		}
+		return s.handshake()
+	}
+	return nil
+}
+
+// policy is what is done with early input.
+func (s *Session) policy() Early {
+	p := s.srv.cfg.Early
+	if p != EarlyAuto {
+		return p
+	}
+	if s.srv.cfg.NoCAPA || !has(s.caps(), "PIPELINING") {
+		return EarlyDiscard
+	}
+	return EarlyKeep
+}
+
+// readLine returns the next line without its CRLF (or LF). Before it waits for the client it
+// writes the replies that are due.
+func (s *Session) readLine() (string, error) {
+	for {
+		if i := bytes.IndexByte(s.in, '\n'); i >= 0 {
+			line := string(bytes.TrimSuffix(s.in[:i], []byte("\r")))
+			s.in = s.in[i+1:]
+			s.srv.note(s.Num, line)
+			return line, nil
+		}
+		if len(s.in) > maxLine {
+			return "", errOver
+		}
+		err := s.fill(false)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			if err := s.release(); err != nil {
+				return "", err
+			}
+			err = s.fill(true)
+		}
+		if err != nil {
+			s.release() //nolint:errcheck // it may have closed only its own direction
+			return "", err
+		}
+	}
+}
+
+// fill reads what there is, and waits for something only if asked to.
+func (s *Session) fill(wait bool) error {
+	var buf [16 << 10]byte
+	s.wire.nonblock = !wait
+	n, err := s.conn.Read(buf[:])
+	s.wire.nonblock = false
+	s.in = append(s.in, buf[:n]...)
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// unread reports whether the client has sent something that has not been used.
+func (s *Session) unread() bool { return len(s.in) > 0 || s.fill(false) == nil }
+
+// discard throws away what the client has sent so far.
+func (s *Session) discard() {
+	n := 0
+	for s.unread() {
+		n += len(s.in)
+		s.in = nil
+	}
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	s.srv.early += int64(n)
+}
+
+// queue takes replies to be written.
+func (s *Session) queue(replies ...reply) error {
+	for _, r := range replies {
+		if hold := s.held; hold != nil {
+			s.held = nil
+			hold(&r)
+		}
+		s.out = append(s.out, r)
+		s.size += len(r.first) + len(r.unit) + len(r.last)
+	}
+	if s.size > maxOut && !s.srv.reorders() {
+		return s.flush()
+	}
+	return nil
+}
+
+// release writes all replies, even one that was held back for the sake of another.
+func (s *Session) release() error {
+	if hold := s.held; hold != nil {
+		s.held = nil
+		var r reply
+		hold(&r)
+		s.out = append(s.out, r)
+	}
+	return s.flush()
+}
+
+// flush writes the replies that were queued, in as few pieces as can be.
+func (s *Session) flush() error {
+	s.wire.busy = bytes.IndexByte(s.in, '\n') >= 0
+	out := s.out
+	s.out, s.size = nil, 0
+	for _, r := range out {
+		if err := s.emit(r.first); err != nil {
+			return err
+		}
+		for range r.times {
+			if err := s.emit(r.unit); err != nil {
+				return err
+			}
+		}
+		if err := s.emit(r.last); err != nil {
+			return err
+		}
+	}
+	return s.write()
+}
+
+func (s *Session) emit(text string) error {
+	s.buf = append(s.buf, text...)
+	if len(s.buf) < maxOut {
+		return nil
+	}
+	return s.write()
+}
+
+// write writes the buffer, up to where the session is to be cut.
+func (s *Session) write() error {
+	b := s.buf
+	s.buf = s.buf[:0]
+	rest := s.cut - s.octets.Load()
+	last := s.cut > 0 && int64(len(b)) >= rest
+	if last {
+		b = b[:max(0, rest)]
+	}
+	for len(b) > 0 {
+		n := len(b)
+		if seg := s.srv.cfg.Segment; seg > 0 {
+			n = min(n, seg)
+		}
+		if _, err := s.conn.Write(b[:n]); err != nil {
+			s.ending = endCut
+			return err
+		}
+		s.octets.Add(int64(n))
+		b = b[n:]
+	}
+	if last {
+		s.ending = endCut
+		if s.srv.cfg.CutReset {
+			s.ending = endReset
+		}
+		return errOver
+	}
+	return nil
+}
+
+// note puts a line into the log.
+func (srv *Server) note(session int, line string) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	srv.log = append(srv.log, entry{session, line})
+	srv.changed.Broadcast()
+}
