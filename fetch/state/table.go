@@ -136,8 +136,9 @@ func (s *slot) setMore(m more) {
 	}
 	s.more = nil
 	if m.copy != 0 || m.absent != never || m.reported != never || m.attempts != 0 || m.reason != "" || len(m.rest) > 0 {
-		m.rest = slices.Clone(m.rest)
-		s.more = &m
+		kept := m // on the heap, which most have no need of
+		kept.rest = slices.Clone(m.rest)
+		s.more = &kept
 	}
 }
 
