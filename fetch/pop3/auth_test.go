@@ -1,0 +1,377 @@
+package pop3
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-sasl"
+)
+
+func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+func TestUserPass(t *testing.T) {
+	// The octets of a password are sent as they are (RFC 1939, section 7).
+	c := converse(t, nil, `
+	S: +OK
+	C: USER frated
+	S: +OK
+	C: PASS  two  blanks and `+"\xe4"+` `+`
+	S: +OK`)
+	if err := c.UserPass("frated", " two  blanks and \xe4 "); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUserPassRefused(t *testing.T) {
+	c := converse(t, nil, `
+	S: +OK
+	C: USER a
+	S: -ERR no clear text here
+	C: USER b
+	S: -ERR [AUTH] nobody
+	C: USER c
+	S: +OK
+	C: PASS pa55word
+	S: -ERR [IN-USE] pa55word is right, but wait
+	C: NOOP
+	S: +OK`)
+	if err := c.UserPass("a", "pa55word"); !errors.Is(err, ErrRefusedMechanism) || isLogin(err) {
+		t.Error(err)
+	}
+	if err := c.UserPass("b", "pa55word"); errors.Is(err, ErrRefusedMechanism) || !isLogin(err) {
+		t.Error(err)
+	}
+	err := c.UserPass("c", "pa55word")
+	var login *LoginError
+	if !errors.As(err, &login) || login.Mechanism != "user" || login.Err.Code != "IN-USE" || login.Err.Command != "PASS" {
+		t.Fatal(err)
+	}
+	if want := `login refused: PASS: "[IN-USE] **** is right, but wait"`; err.Error() != want || strings.Contains(login.Err.Text, "pa55word") {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := c.Noop().Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestApop(t *testing.T) {
+	// The good case is in TestSession.
+	c := converse(t, nil, `
+	S: +OK no stamp <here>`)
+	if err := c.Apop("mrose", "tanstaaf"); !errors.Is(err, ErrRefusedMechanism) || c.Err() != nil {
+		t.Error(err)
+	}
+	c = converse(t, nil, `
+	S: +OK <1896.697170952@dbc.mtview.ca.us>
+	C: APOP mrose c4c9334bac560ecc979e58001b3e22fb
+	S: -ERR [AUTH] c4c9334bac560ecc979e58001b3e22fb is wrong`)
+	err := c.Apop("mrose", "tanstaaf")
+	if !isLogin(err) || strings.Contains(err.Error(), "c4c9334bac") {
+		t.Error(err)
+	}
+}
+
+// The examples of the RFCs, in two steps and with the initial response, to their end.
+func TestMechanisms(t *testing.T) {
+	token := "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg=="
+	for _, tt := range []struct {
+		name     string
+		mech     sasl.Client
+		initial  bool
+		dialogue string
+	}{
+		{"RFC 5034, section 6", sasl.NewPlainClient("test", "test", "test"), true, `
+		C: AUTH PLAIN dGVzdAB0ZXN0AHRlc3Q=
+		S: +OK Maildrop locked and ready`},
+		{"PLAIN in two steps", sasl.NewPlainClient("test", "test", "test"), false, `
+		C: AUTH PLAIN
+		S: + ` + `
+		C: dGVzdAB0ZXN0AHRlc3Q=
+		S: +OK Maildrop locked and ready`},
+		{"our PLAIN", &plain{"tim", "tanstaaf"}, true, `
+		C: AUTH PLAIN ` + b64("\x00tim\x00tanstaaf") + `
+		S: +OK`},
+		{"challenge without blank", &plain{"tim", "tanstaaf"}, false, `
+		C: AUTH PLAIN
+		S: +
+		C: ` + b64("\x00tim\x00tanstaaf") + `
+		S: +OK`},
+		{"RFC 2195", &cramMD5{user: "tim", pass: "tanstaaftanstaaf"}, true, `
+		C: AUTH CRAM-MD5
+		S: + PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+
+		C: ` + b64("tim b913a602c7eda7a495b4e6e7334d3890") + `
+		S: +OK CRAM authentication successful`},
+		{"LOGIN", &login{user: "tim", pass: "tanstaaf"}, true, `
+		C: AUTH LOGIN
+		S: + VXNlcm5hbWU6
+		C: dGlt
+		S: + UGFzc3dvcmQ6
+		C: dGFuc3RhYWY=
+		S: +OK`},
+		{"LOGIN with other prompts", &login{user: "tim", pass: "tanstaaf"}, false, `
+		C: AUTH LOGIN
+		S: + d2hvPw==
+		C: dGlt
+		S: +
+		C: dGFuc3RhYWY=
+		S: +OK`},
+		{"LOGIN of go-sasl", sasl.NewLoginClient("tim", "tanstaaf"), false, `
+		C: AUTH LOGIN
+		S: + VXNlcm5hbWU6
+		C: dGlt
+		S: + UGFzc3dvcmQ6
+		C: dGFuc3RhYWY=
+		S: +OK`},
+		{"EXTERNAL", &external{"tim"}, true, `
+		C: AUTH EXTERNAL dGlt
+		S: +OK`},
+		{"EXTERNAL without a name", &external{}, true, `
+		C: AUTH EXTERNAL =
+		S: +OK`},
+		{"EXTERNAL in two steps", &external{}, false, `
+		C: AUTH EXTERNAL
+		S: +
+		C: ` + `
+		S: +OK`},
+		{"XOAUTH2 (Google's example)", &xoauth2{user: "someuser@example.com", token: "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"}, false, `
+		C: AUTH XOAUTH2
+		S: + ` + `
+		C: dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRxbVRjMk52YjNSbGNrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ==
+		S: +OK Welcome.`},
+		{"RFC 7628, section 4.1", &oauthBearer{user: "user@example.com", token: token, host: "server.example.com", port: 143}, false, `
+		C: AUTH OAUTHBEARER
+		S: +
+		C: bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9MTQzAWF1dGg9QmVhcmVyIHZGOWRmdDRxbVRjMk52YjNSbGNrQmhiSFJoZG1semRHRXVZMjl0Q2c9PQEB
+		S: +OK`},
+		{"OAUTHBEARER escapes the user", &oauthBearer{user: "a=b,c@x", token: "t"}, true, `
+		C: AUTH OAUTHBEARER ` + b64("n,a=a=3Db=2Cc@x,\x01auth=Bearer t\x01\x01") + `
+		S: +OK`},
+		{"OAUTHBEARER without a user", &oauthBearer{token: "t"}, true, `
+		C: AUTH OAUTHBEARER ` + b64("n,,\x01auth=Bearer t\x01\x01") + `
+		S: +OK`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := converse(t, nil, "S: +OK"+tt.dialogue)
+			if err := c.Auth(tt.mech, tt.initial); err != nil {
+				t.Error(err)
+			}
+			if n, _ := c.Unanswered(); n != 0 || c.Err() != nil {
+				t.Errorf("%d unanswered, %v", n, c.Err())
+			}
+		})
+	}
+}
+
+// The line of AUTH has at most 255 octets; what is longer goes behind it (RFC 5034, section 4).
+func TestInitialResponseLimit(t *testing.T) {
+	for n, line := range map[int]int{180: 255, 181: 255 + 4} {
+		user := strings.Repeat("x", n-len("\x00\x00p"))
+		enc := b64("\x00" + user + "\x00p")
+		dialogue := "\nC: AUTH PLAIN " + enc
+		if got := len("AUTH PLAIN \r\n") + len(enc); got != line-2 && got != line {
+			t.Fatalf("%d octets", got)
+		}
+		if len("AUTH PLAIN \r\n")+len(enc) > 255 {
+			dialogue = "\nC: AUTH PLAIN\nS: +\nC: " + enc
+		}
+		c := converse(t, nil, "S: +OK"+dialogue+"\nS: +OK")
+		if err := c.Auth(&plain{user, "p"}, true); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAuthRefused(t *testing.T) {
+	json401 := b64(`{"status":"401","schemes":"bearer","scope":"https://mail.google.com/"}`)
+	for _, tt := range []struct {
+		name     string
+		mech     sasl.Client
+		initial  bool
+		dialogue string
+		secret   bool // it went out
+		status   string
+	}{
+		{"mechanism", &plain{"tim", "tanstaaf"}, false, `
+		C: AUTH PLAIN
+		S: -ERR unknown mechanism`, false, ""},
+		{"credentials", &plain{"tim", "tanstaaf"}, false, `
+		C: AUTH PLAIN
+		S: +
+		C: ` + b64("\x00tim\x00tanstaaf") + `
+		S: -ERR no`, true, ""},
+		{"initial response", &plain{"tim", "tanstaaf"}, true, `
+		C: AUTH PLAIN ` + b64("\x00tim\x00tanstaaf") + `
+		S: -ERR no`, true, ""},
+		{"initial response ignored", &plain{"tim", "tanstaaf"}, true, `
+		C: AUTH PLAIN ` + b64("\x00tim\x00tanstaaf") + `
+		S: +
+		C: *
+		S: -ERR cancelled`, true, ""},
+		{"undecodable challenge", &cramMD5{user: "tim"}, false, `
+		C: AUTH CRAM-MD5
+		S: + ***
+		C: *
+		S: -ERR cancelled`, false, ""},
+		{"challenge with rubbish behind it", &cramMD5{user: "tim"}, false, `
+		C: AUTH CRAM-MD5
+		S: + PDE4OTY= x
+		C: *
+		S: -ERR cancelled`, false, ""},
+		{"empty challenge", &cramMD5{user: "tim"}, false, `
+		C: AUTH CRAM-MD5
+		S: +
+		C: *
+		S: -ERR cancelled`, false, ""},
+		{"one challenge too many", &login{user: "tim", pass: "x"}, false, `
+		C: AUTH LOGIN
+		S: +
+		C: dGlt
+		S: +
+		C: eA==
+		S: + aGE=
+		C: *
+		S: -ERR cancelled`, true, ""},
+		{"XOAUTH2", &xoauth2{user: "u", token: "t"}, false, `
+		C: AUTH XOAUTH2
+		S: +
+		C: ` + b64("user=u\x01auth=Bearer t\x01\x01") + `
+		S: + ` + json401 + `
+		C: ` + `
+		S: -ERR invalid credentials`, true, "401"},
+		{"XOAUTH2 asks twice", &xoauth2{user: "u", token: "t"}, false, `
+		C: AUTH XOAUTH2
+		S: +
+		C: ` + b64("user=u\x01auth=Bearer t\x01\x01") + `
+		S: + ` + b64(`{"status":400}`) + `
+		C: ` + `
+		S: +
+		C: *
+		S: -ERR invalid credentials`, true, "400"},
+		{"OAUTHBEARER", &oauthBearer{user: "u", token: "t"}, false, `
+		C: AUTH OAUTHBEARER
+		S: +
+		C: ` + b64("n,a=u,\x01auth=Bearer t\x01\x01") + `
+		S: + ` + b64(`{"status":"invalid_token"}`) + `
+		C: AQ==
+		S: -ERR no`, true, "invalid_token"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := converse(t, nil, "S: +OK"+tt.dialogue+"\nC: QUIT\nS: +OK")
+			err := c.Auth(tt.mech, tt.initial)
+			var login *LoginError
+			var e *Error
+			if errors.As(err, &login) != tt.secret || errors.Is(err, ErrRefusedMechanism) == tt.secret || !errors.As(err, &e) {
+				t.Fatal(err)
+			}
+			if login != nil && login.Status != tt.status {
+				t.Errorf("status %q, want %q", login.Status, tt.status)
+			}
+			if err := c.Quit().Wait(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAuthProtocolErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		mech     sasl.Client
+		dialogue string
+	}{
+		{"+OK before any response", &plain{"tim", "x"}, "C: AUTH PLAIN\nS: +OK"},
+		{"+OK before the password", &login{user: "tim"}, "C: AUTH LOGIN\nS: +\nC: dGlt\nS: +OK"},
+		{"+OK behind an error", &oauthBearer{token: "t"}, "C: AUTH OAUTHBEARER\nS: +\nC: " + b64("n,,\x01auth=Bearer t\x01\x01") + "\nS: + e30=\nC: AQ==\nS: +OK"},
+		{"+OK to a cancellation", &cramMD5{}, "C: AUTH CRAM-MD5\nS: +\nC: *\nS: +OK"},
+		{"challenge to a cancellation", &cramMD5{}, "C: AUTH CRAM-MD5\nS: +\nC: *\nS: +"},
+		{"something else", &plain{"tim", "x"}, "C: AUTH PLAIN\nS: 334"},
+		{"early reply", &plain{"tim", "x"}, "C: AUTH PLAIN\n" + `S= "+ \r\n+OK\r\n"`},
+		{"early challenge", &login{user: "tim"}, "C: AUTH LOGIN\n" + `S= "+ \r\n+ \r\n"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := converse(t, nil, "S: +OK\n"+tt.dialogue)
+			if err := c.Auth(tt.mech, false); !errors.Is(err, ErrProtocol) || c.Err() != err {
+				t.Errorf("%v; Err %v", err, c.Err())
+			}
+			if err := c.Quit().Wait(); err != c.Err() {
+				t.Errorf("QUIT: %v", err)
+			}
+		})
+	}
+}
+
+// A challenge may be as long as 64 KiB; no fixed buffer of a kilobyte.
+func TestLongChallenge(t *testing.T) {
+	challenge := b64(strings.Repeat("x", 45<<10))
+	c := converse(t, nil, "S: +OK\nC: AUTH CRAM-MD5\nS: + "+challenge+"\nC: *\nS: -ERR")
+	if err := c.Auth(&counting{}, false); !errors.Is(err, ErrRefusedMechanism) || !strings.Contains(err.Error(), "46080 octets") {
+		t.Error(err)
+	}
+	c = streamClient(t, strings.NewReader("+ "+strings.Repeat("QUJD", maxChallenge/4)+"\r\n"))
+	if err := c.Auth(&counting{}, false); !errors.Is(err, ErrProtocol) {
+		t.Error(err)
+	}
+}
+
+type counting struct{}
+
+func (counting) Start() (string, []byte, error) { return "CRAM-MD5", nil, nil }
+func (counting) Next(challenge []byte) ([]byte, error) {
+	return nil, fmt.Errorf("%d octets", len(challenge))
+}
+
+// A long token is one line, whatever its length.
+func TestLongToken(t *testing.T) {
+	token := strings.Repeat("t", 5000)
+	c := converse(t, nil, "S: +OK\nC: AUTH XOAUTH2\nS: +\nC: "+b64("user=u\x01auth=Bearer "+token+"\x01\x01")+"\nS: +OK")
+	if err := c.Auth(&xoauth2{user: "u", token: token}, true); err != nil {
+		t.Error(err)
+	}
+}
+
+// Nothing that the server echoes, and nothing that we say, tells a secret.
+func TestAuthDialogue(t *testing.T) {
+	var b strings.Builder
+	enc := b64("\x00tim\x00tanstaaf")
+	c := converse(t, &Options{Dialogue: &b}, `
+	S: +OK <1896.697170952@dbc.mtview.ca.us>
+	C: AUTH PLAIN `+enc+`
+	S: -ERR `+enc+` and tanstaaf
+	C: AUTH CRAM-MD5
+	S: + PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+
+	C: `+b64("tim 85a2deaeb5209b0f54d40759dacc24c4")+`
+	S: -ERR no
+	C: APOP tim c4c9334bac560ecc979e58001b3e22fb
+	S: -ERR c4c9334bac560ecc979e58001b3e22fb
+	C: USER tim
+	S: +OK
+	C: PASS tanstaaf
+	S: -ERR no tanstaaf`)
+	cred := Credentials{User: "tim", Password: "tanstaaf"}
+	for _, mech := range []string{"plain", "cram-md5", "apop", "user"} {
+		used, err := Login(c, Caps{"SASL PLAIN"}, true, mech, cred)
+		if used != mech || !isLogin(err) || strings.Contains(err.Error(), "tanstaaf") || strings.Contains(err.Error(), enc) {
+			t.Errorf("%s: %v", used, err)
+		}
+	}
+	want := `S: +OK <1896.697170952@dbc.mtview.ca.us>
+C: AUTH PLAIN ****
+S: -ERR **** and ****
+C: AUTH CRAM-MD5
+S: + (56 octets)
+C: ****
+S: -ERR no
+C: APOP tim ****
+S: -ERR ****
+C: USER tim
+S: +OK
+C: PASS ****
+S: -ERR no ****
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
