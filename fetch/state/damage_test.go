@@ -303,4 +303,16 @@ func TestMendedByHand(t *testing.T) {
 	}
 }
 
+// The beginning of one of our lines, written over the longer rest of an end mark, may look like a
+// line by hand. It was never recorded.
+func TestTornLineLooksMended(t *testing.T) {
+	whole := sample(t, tempPath(t))
+	end := bytes.LastIndex(whole, []byte("\nend n=")) + 1
+	f := mustOpen(t, put(t, append(bytes.Clone(whole[:end]), "uid=typed status=seen\n"...), ""))
+	if f.Lookup("typed") != nil || len(f.Damage()) != 2 {
+		t.Errorf("%+v; damage %q", f.Lookup("typed"), f.Damage())
+	}
+	mended(t, f)
+}
+
 func ptr(e Entry) *Entry { return &e }

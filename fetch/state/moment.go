@@ -28,7 +28,7 @@ func parseOwnMoment(b []byte) (seconds int64, ok bool) {
 		}
 		v[i] = int(n)
 	}
-	if v[1] < 1 || v[1] > 12 || v[2] < 1 || v[2] > 28 || v[3] > 23 || v[4] > 59 || v[5] > 59 {
+	if v[0] < 1 || v[1] < 1 || v[1] > 12 || v[2] < 1 || v[2] > 28 || v[3] > 23 || v[4] > 59 || v[5] > 59 {
 		return 0, false // the last days of a month too: time.Parse knows how many there are
 	}
 	return time.Date(v[0], time.Month(v[1]), v[2], v[3], v[4], v[5], 0, time.UTC).Unix(), true
