@@ -30,13 +30,18 @@ func Dial(ctx context.Context, network, addr string, opts *DialOptions) (*Client
 	if opts == nil {
 		opts = new(DialOptions)
 	}
-	d := net.Dialer{Timeout: opts.ConnectTimeout, LocalAddr: opts.LocalAddr}
-	if d.Timeout <= 0 {
-		d.Timeout = defaultConnectTimeout
-	}
 	host, addrs, err := resolve(ctx, network, addr)
 	if err != nil {
 		return nil, err
+	}
+	return dialEach(ctx, network, host, addrs, opts)
+}
+
+// dialEach tries the addresses of host.
+func dialEach(ctx context.Context, network, host string, addrs []string, opts *DialOptions) (*Client, error) {
+	d := net.Dialer{Timeout: opts.ConnectTimeout, LocalAddr: opts.LocalAddr}
+	if d.Timeout <= 0 {
+		d.Timeout = defaultConnectTimeout
 	}
 	var first error
 	for _, a := range addrs {
