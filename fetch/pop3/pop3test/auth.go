@@ -112,6 +112,9 @@ func (s *Session) login(user string) reply {
 	}
 	s.user, s.drop = user, d
 	for _, m := range d.msgs {
+		if n := s.srv.cfg.PerSession; n > 0 && len(s.slots) == n {
+			break
+		}
 		s.slots = append(s.slots, &slot{Message: m})
 	}
 	return line("+OK logged in")

@@ -14,6 +14,9 @@ import (
 // it had been asked for.
 const greeting = "greeting"
 
+// handshake stands for the handshake of TLS in the same way.
+const handshake = "handshake"
+
 // A state is a set of states of a session (RFC 1939, 3).
 type state int
 
@@ -239,8 +242,12 @@ func (s *Session) retr(arg string) reply {
 		return line("-ERR no such message")
 	}
 	sl.retrieved = true
+	status := fmt.Sprintf("+OK %d octets\r\n", sl.listed())
+	if sl.Wire != "" {
+		return reply{first: status + sl.Wire}
+	}
 	return reply{
-		first: fmt.Sprintf("+OK %d octets\r\n", sl.listed()),
+		first: status,
 		unit:  s.stuff(sl.whole()),
 		times: max(1, sl.Repeat),
 		last:  ".\r\n",

@@ -47,6 +47,8 @@ type Config struct {
 	// Renumber makes the numbers above a message that is marked as deleted go down by one at
 	// once, as some servers do, against RFC 1939.
 	Renumber bool
+	// PerSession, if not 0, is how many messages a session sees of a maildrop at most.
+	PerSession int
 	// NoStuff sends lines that begin with a dot as they are.
 	NoStuff bool
 
@@ -110,6 +112,9 @@ type Message struct {
 	// Text is the message as on the wire, with CRLF, not dot-stuffed. A CRLF is added if
 	// there is none at the end, unless it is empty.
 	Text string
+	// Wire, if not "", is what RETR sends behind its status line, octet for octet, the final
+	// dot line included.
+	Wire string
 	// Size is what LIST and STAT say; 0 is the truth, and less is taken as 0.
 	Size int64
 	// Repeat, if more than 1, is how often Text (which must end in CRLF) is sent: a way to

@@ -21,24 +21,24 @@ type Session struct {
 	octets atomic.Int64
 
 	// What follows belongs to the goroutine of the session.
-	conn   net.Conn // the wire, or TLS on it
-	secure bool
-	in     []byte  // read and not yet used
-	out    []reply // replies not yet written
-	held   func(*reply)
-	size   int    // of out
-	buf    []byte // being written
-	cut    int64  // octets after which the session is cut; 0 for never
-	count  int
-	ending ending
+	conn    net.Conn // the wire, or TLS on it
+	secure  bool
+	in      []byte            // read and not yet used
+	out     []reply           // replies not yet written
+	held    func(next *reply) // adds what is held back to the next reply
+	size    int               // of out
+	buf     []byte            // being written
+	cut     int64             // octets after which the session is cut; 0 for never
+	segment int               // octets per write; 0 for all
+	count   int
+	ending  ending
 
-	user     string // as given to USER, and then as logged in
-	named    bool   // the command before was USER
-	drop     *maildrop
-	slots    []*slot
-	upgrade  bool // a handshake follows the reply
-	over     bool // the end follows the reply
-	finished bool
+	user    string // as given to USER, and then as logged in
+	named   bool   // the command before was USER
+	drop    *maildrop
+	slots   []*slot
+	upgrade bool // a handshake follows the reply
+	over    bool // the end follows the reply
 }
 
 // A slot is a message of the maildrop in this session.
@@ -66,7 +66,7 @@ const maxLine = 1 << 20
 const maxOut = 64 << 10
 
 func newSession(srv *Server, num int, conn net.Conn) *Session {
-	s := &Session{Num: num, srv: srv, wire: newWire(conn)}
+	s := &Session{Num: num, srv: srv, wire: newWire(conn), segment: srv.cfg.Segment}
 	s.conn = s.wire
 	if srv.cfg.CutAfter != nil {
 		s.cut = srv.cfg.CutAfter(num)
@@ -125,10 +125,10 @@ func (s *Session) Stall() {
 	s.over = true
 }
 
-// Cut ends the session after this command without a reply, and without TLS's close_notify.
+// Cut ends the session at this command without a reply, and without TLS's close_notify.
 func (s *Session) Cut() { s.ending, s.over = endCut, true }
 
-// Reset ends the session after this command without a reply, with a TCP reset.
+// Reset ends the session at this command without a reply, with a TCP reset.
 func (s *Session) Reset() { s.ending, s.over = endReset, true }
 
 func (s *Session) serve() {
@@ -175,29 +175,22 @@ func (s *Session) finish() {
 	s.srv.mu.Lock()
 	defer s.srv.mu.Unlock()
 	s.unlock()
-	if !s.finished {
-		s.finished = true
-		s.srv.active--
-		s.srv.changed.Broadcast()
-	}
+	s.slots, s.in, s.out, s.buf = nil, nil, nil, nil // the Session itself stays
+	s.srv.active--
+	s.srv.changed.Broadcast()
 }
 
 // command answers one line.
 func (s *Session) command(line string) error {
 	if hook := s.srv.cfg.Reply; hook != nil {
 		if text, ok := hook(s, line); ok {
-			switch {
-			case s.over && s.ending != endClose:
+			if s.over && s.ending != endClose { // Stall, Cut or Reset
+				s.release() //nolint:errcheck // it ends here anyway
 				return errOver
-			case text == "":
-				s.over = true
-			case !strings.Contains(text, "\n"):
-				text += "\r\n"
 			}
-			if strings.EqualFold(line, "QUIT") {
-				s.over = true
-			}
-			return s.settle(reply{first: text})
+			s.over = s.over || text == "" || strings.EqualFold(line, "QUIT")
+			s.upgrade = s.upgrade && strings.HasPrefix(text, "+OK")
+			return s.settle(reply{first: terminated(text)})
 		}
 	}
 	return s.obey(line)
@@ -301,10 +294,7 @@ func (s *Session) discard() {
 // queue takes replies to be written.
 func (s *Session) queue(replies ...reply) error {
 	for _, r := range replies {
-		if hold := s.held; hold != nil {
-			s.held = nil
-			hold(&r)
-		}
+		s.unhold(&r)
 		s.out = append(s.out, r)
 		s.size += len(r.first) + len(r.unit) + len(r.last)
 	}
@@ -316,13 +306,18 @@ func (s *Session) queue(replies ...reply) error {
 
 // release writes all replies, even one that was held back for the sake of another.
 func (s *Session) release() error {
-	if hold := s.held; hold != nil {
-		s.held = nil
-		var r reply
-		hold(&r)
-		s.out = append(s.out, r)
-	}
+	var r reply
+	s.unhold(&r)
+	s.out = append(s.out, r)
 	return s.flush()
+}
+
+// unhold adds what was held back to the reply that it waited for.
+func (s *Session) unhold(next *reply) {
+	if add := s.held; add != nil {
+		s.held = nil
+		add(next)
+	}
 }
 
 // flush writes the replies that were queued, in as few pieces as can be.
@@ -365,8 +360,8 @@ func (s *Session) write() error {
 	}
 	for len(b) > 0 {
 		n := len(b)
-		if seg := s.srv.cfg.Segment; seg > 0 {
-			n = min(n, seg)
+		if s.segment > 0 {
+			n = min(n, s.segment)
 		}
 		if _, err := s.conn.Write(b[:n]); err != nil {
 			s.ending = endCut

@@ -105,6 +105,14 @@ func (s *Server) ClientTLS() *tls.Config {
 
 // handshake puts TLS on the connection.
 func (s *Session) handshake() error {
+	if f := s.fault(handshake); f != nil {
+		s.ending = endCut
+		if f.Do == Answer {
+			s.Send(f.Text)
+			return errOver
+		}
+		return s.strike(f, "")
+	}
 	c := tls.Server(s.wire, s.srv.tls)
 	s.conn, s.secure = c, true
 	if err := c.Handshake(); err != nil {
