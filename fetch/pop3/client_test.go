@@ -278,6 +278,36 @@ type failWriter struct{ *stream }
 
 func (failWriter) Write(p []byte) (int, error) { return 0, errors.New("broken pipe") }
 
+// Of a write that fails half-way, the commands that went out whole are still answered.
+func TestPartialWrite(t *testing.T) {
+	s := &stream{Reader: &parts{[]io.Reader{strings.NewReader("+OK\r\n"), strings.NewReader("+OK\r\na\r\n.\r\n+OK\r\n")}}}
+	c, err := New(&halfWriter{s, len("RETR 1\r\nDELE 1\r")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	retr, dele := c.Retr(1), c.Dele(1)
+	b, err := retr.Body()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(b); string(text) != "a\r\n" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	if err := dele.Wait(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a +OK to half a DELE: %v", err)
+	}
+	if err := c.Quit().Wait(); err == nil || s.written != 0 {
+		t.Errorf("then %v", err)
+	}
+}
+
+type halfWriter struct {
+	*stream
+	n int
+}
+
+func (w halfWriter) Write(p []byte) (int, error) { return w.n, errors.New("broken pipe") }
+
 func TestArguments(t *testing.T) {
 	const secret = "sec\r\nDELE 1"
 	c := converse(t, nil, "S: +OK <a@b>")

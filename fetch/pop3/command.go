@@ -85,7 +85,6 @@ func (c *Client) enqueue(cmd *command, name, line, shown string) {
 		cmd.refuse(fmt.Errorf("%s: %w", name, errAfterQuit))
 		return
 	}
-	cmd.behind = len(c.queue) > 0
 	c.out = append(append(c.out, line...), '\r', '\n')
 	c.queue = append(c.queue, cmd)
 	c.octets += cmd.octets
@@ -126,6 +125,7 @@ func (c *Client) flush() {
 	c.out = c.out[:0]
 	for c.sent < len(c.queue) && (err == nil || n >= c.queue[c.sent].octets) {
 		n -= c.queue[c.sent].octets
+		c.queue[c.sent].behind = c.sent > 0
 		c.sent++
 	}
 	if err != nil {

@@ -290,6 +290,9 @@ func TestBodyDrainedInLockstep(t *testing.T) {
 	if err := c.Noop().Wait(); err != nil {
 		t.Error(err)
 	}
+	if c.Pipelined() {
+		t.Error("pipelined")
+	}
 }
 
 var benchTexts = []struct{ name, text string }{
