@@ -71,7 +71,7 @@ const (
 	Endless
 	// Stall sends nothing more behind After until the client closes the connection.
 	Stall
-	// Cut ends the stream behind After; TLS ends without close_notify.
+	// Cut ends the stream behind After, with TLS without a close_notify.
 	Cut
 	// Reset does so with a TCP reset, which may take octets with it that were on their way.
 	Reset

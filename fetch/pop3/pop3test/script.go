@@ -47,15 +47,6 @@ func parse(script string) ([]step, error) {
 			return nil, fmt.Errorf("line %d of the script: %q begins with neither S:, C: nor S!", num, trimmed)
 		}
 		mark, text := trimmed[:2], trimmed[2:]
-		spaces := len(text) - len(strings.TrimLeft(text, " "))
-		if width < 0 {
-			width = spaces
-		}
-		text = text[min(spaces, width):]
-		for strings.HasPrefix(text, "<") && !strings.Contains(text, ">") && i+1 < len(lines) && !marked(strings.TrimSpace(lines[i+1])) {
-			i++
-			text += " " + strings.TrimSpace(lines[i])
-		}
 		st := step{num: num, kind: stepServer, raw: mark == "S!"}
 		if mark == "C:" {
 			st.kind = stepClient
@@ -67,6 +58,15 @@ func parse(script string) ([]step, error) {
 			st.kind = stepEnd
 			steps = append(steps, st)
 			continue
+		}
+		spaces := len(text) - len(strings.TrimLeft(text, " "))
+		if width < 0 {
+			width = spaces
+		}
+		text = text[min(spaces, width):]
+		for strings.HasPrefix(text, "<") && !strings.Contains(text, ">") && i+1 < len(lines) && !marked(strings.TrimSpace(lines[i+1])) {
+			i++
+			text += " " + strings.TrimSpace(lines[i])
 		}
 		octets, err := unescape(text)
 		if err != nil {
