@@ -1,10 +1,15 @@
 package pop3test_test
 
 import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"net/textproto"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"mailhaul/fetch/pop3/pop3test"
@@ -125,5 +130,241 @@ func TestSession(t *testing.T) {
 	}
 	if got := srv.Commands(1); got[0] != "USER user" || got[len(got)-1] != "QUIT" {
 		t.Errorf("log: %q", got)
+	}
+}
+
+func TestStates(t *testing.T) {
+	srv := serve(t, pop3test.Config{Stamp: "<1896.697170952@dbc.mtview.ca.us>", Greeting: "hello"})
+	srv.AddTo("mrose", two...)
+	c := newClient(t, srv.Dial())
+	c.want("+OK hello <1896.697170952@dbc.mtview.ca.us>")
+	for _, tt := range []struct{ say, want string }{
+		{"STAT", "-ERR log in first"},
+		{"PASS secret", "-ERR USER first"},
+		{"USER user", "+OK"},
+		{"NOOP", "-ERR log in first"},
+		{"PASS secret", "-ERR USER first"}, // not directly behind it
+		{"user user", "+OK"},
+		{"pass wrong", "-ERR [AUTH] refused"},
+		{"USER nobody", "+OK"},
+		{"PASS secret", "-ERR [AUTH] refused"},
+		{"APOP user c4c9334bac560ecc979e58001b3e22fb", "-ERR [AUTH] refused"},
+		{"STLS", "-ERR unknown command"},
+		{"XYZ", "-ERR unknown command"},
+		{"", "-ERR unknown command"},
+		{"USER user", "+OK"},
+		{"PASS secret", "+OK logged in"},
+		{"USER user", "-ERR you are logged in"},
+		{"RETR 1", "-ERR no such message"},
+		{"RETR", "-ERR no such message"},
+		{"LIST 99999999999999999999", "-ERR no such message"},
+		{"TOP 1", "-ERR no such message"},
+		{"STAT", "+OK 0 0"},
+		{"QUIT", "+OK bye"},
+	} {
+		c.say(tt.say)
+		c.want(tt.want)
+	}
+	if _, err := c.ReadLine(); err != io.EOF {
+		t.Errorf("behind QUIT: %v", err)
+	}
+}
+
+// TestAPOP is the example of RFC 1939, 7.
+func TestAPOP(t *testing.T) {
+	srv := serve(t, pop3test.Config{Stamp: "<1896.697170952@dbc.mtview.ca.us>", User: "mrose", Password: "tanstaaf"})
+	c := dial(t, srv)
+	c.say("APOP mrose c4c9334bac560ecc979e58001b3e22fb")
+	c.wantOK()
+}
+
+func TestAuth(t *testing.T) {
+	login := func(s *pop3test.Session, initial []byte, given bool) (string, error) {
+		if given {
+			return "", errors.New("no initial response here")
+		}
+		user, err := s.Challenge([]byte("Username:"))
+		if err != nil {
+			return "", err
+		}
+		pass, err := s.Challenge([]byte("Password:"))
+		if err != nil {
+			return "", err
+		}
+		if want, ok := s.Password(string(user)); !ok || want != string(pass) {
+			return "", errors.New("[AUTH] no")
+		}
+		return string(user), nil
+	}
+	srv := serve(t, pop3test.Config{
+		Memory:     true,
+		Mechanisms: map[string]pop3test.Mechanism{"LOGIN": login},
+	})
+	for _, tt := range []struct{ say, want []string }{
+		{[]string{"AUTH PLAIN AHVzZXIAc2VjcmV0"}, []string{"+OK logged in"}},
+		{[]string{"AUTH PLAIN", "AHVzZXIAc2VjcmV0"}, []string{"+ ", "+OK logged in"}},
+		{[]string{"auth plain dXNlcgB1c2VyAHNlY3JldA=="}, []string{"+OK logged in"}}, // authzid is the user
+		{[]string{"AUTH PLAIN b3RoZXIAdXNlcgBzZWNyZXQ="}, []string{"-ERR [AUTH] refused"}},
+		{[]string{"AUTH PLAIN AHVzZXIAd3Jvbmc="}, []string{"-ERR [AUTH] refused"}},
+		{[]string{"AUTH PLAIN ="}, []string{"-ERR [AUTH] refused"}},
+		{[]string{"AUTH PLAIN ?"}, []string{"-ERR not base64"}},
+		{[]string{"AUTH PLAIN", "*"}, []string{"+ ", "-ERR cancelled"}},
+		{[]string{"AUTH PLAIN", "?"}, []string{"+ ", "-ERR illegal base64 data at input byte 0"}},
+		{[]string{"AUTH SCRAM-SHA-1"}, []string{"-ERR unknown mechanism"}},
+		{[]string{"AUTH"}, []string{"-ERR unknown mechanism"}},
+		{[]string{"AUTH LOGIN", "dXNlcg==", "c2VjcmV0"}, []string{"+ VXNlcm5hbWU6", "+ UGFzc3dvcmQ6", "+OK logged in"}},
+		{[]string{"AUTH LOGIN dXNlcg=="}, []string{"-ERR no initial response here"}},
+	} {
+		c := newClient(t, srv.Dial())
+		c.wantOK()
+		for i := range tt.say {
+			c.say(tt.say[i])
+			c.want(tt.want[i])
+		}
+	}
+	c := newClient(t, srv.Dial())
+	c.wantOK()
+	c.say("CAPA")
+	if caps, _ := c.ReadDotLines(); !slices.Contains(caps, "SASL LOGIN PLAIN") {
+		t.Errorf("announced: %q", caps)
+	}
+}
+
+func TestCaps(t *testing.T) {
+	for _, tt := range []struct {
+		cfg  pop3test.Config
+		want string // "" for -ERR
+	}{
+		{pop3test.Config{}, "+OK Capability list follows RESP-CODES AUTH-RESP-CODE PIPELINING TOP UIDL USER SASL PLAIN"},
+		{pop3test.Config{NoTOP: true, NoUIDL: true, NoUSER: true, Mechanisms: map[string]pop3test.Mechanism{"PLAIN": nil}},
+			"+OK Capability list follows RESP-CODES AUTH-RESP-CODE PIPELINING"},
+		{pop3test.Config{Caps: []string{"EXPIRE 0"}}, "+OK Capability list follows EXPIRE 0"},
+		{pop3test.Config{Capa: func(s *pop3test.Session) []string { return []string{"N" + string(rune('0'+s.Count()))} }}, "+OK Capability list follows N1"},
+		{pop3test.Config{NoCAPA: true}, ""},
+	} {
+		c := dial(t, serve(t, tt.cfg))
+		c.say("CAPA")
+		if tt.want == "" {
+			c.wantERR()
+			continue
+		}
+		got, err := c.ReadDotLines()
+		if strings.Join(got, " ") != tt.want || err != nil {
+			t.Errorf("got %q, %v; want %q", got, err, tt.want)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	srv := serve(t, pop3test.Config{NoLIST: true, NoUIDL: true, NoTOP: true}, two...)
+	c := login(t, srv)
+	for _, say := range []string{"LIST", "LIST 1", "UIDL", "UIDL 1", "TOP 1 0"} {
+		c.say(say)
+		c.want("-ERR unknown command")
+	}
+}
+
+// TestEarly has what becomes of a command that comes in one packet with the one before.
+func TestEarly(t *testing.T) {
+	plain := []string{"USER"}
+	for _, tt := range []struct {
+		name  string
+		cfg   pop3test.Config
+		want  string
+		early int64
+	}{
+		{"announced", pop3test.Config{}, "+OK 1\r\n+OK 2\r\n", 0},
+		{"not announced", pop3test.Config{Caps: plain}, "+OK 1\r\n", 3},
+		{"no CAPA", pop3test.Config{NoCAPA: true}, "+OK 1\r\n", 3},
+		{"kept", pop3test.Config{Caps: plain, Early: pop3test.EarlyKeep}, "+OK 1\r\n+OK 2\r\n", 0},
+		{"announced and discarded", pop3test.Config{Early: pop3test.EarlyDiscard}, "+OK 1\r\n", 3},
+		{"announced and closed", pop3test.Config{Early: pop3test.EarlyClose}, "+OK 1\r\n", 0},
+	} {
+		for _, mode := range []pop3test.TLSMode{pop3test.NoTLS, pop3test.ImplicitTLS} {
+			tt.cfg.TLS = mode
+			tt.cfg.Reply = func(s *pop3test.Session, command string) (string, bool) { return "+OK " + command, true }
+			srv := serve(t, tt.cfg)
+			conn, err := net.Dial("tcp", srv.Addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if mode == pop3test.ImplicitTLS {
+				conn = tls.Client(conn, srv.ClientTLS())
+			}
+			c := newClient(t, conn)
+			c.wantOK()
+			c.say("1", "2")
+			conn.(interface{ CloseWrite() error }).CloseWrite()
+			if got, _ := io.ReadAll(c.R); string(got) != tt.want || srv.Early() != tt.early {
+				t.Errorf("%s, mode %d: got %q, %d early", tt.name, mode, got, srv.Early())
+			}
+		}
+	}
+}
+
+// TestManyAtOnce has 5000 commands in one burst answered in order (RFC 2449, 6.6).
+func TestManyAtOnce(t *testing.T) {
+	srv := serve(t, pop3test.Config{}, two...)
+	c := login(t, srv)
+	go io.WriteString(c.Conn, strings.Repeat("UIDL 1\r\nLIST 2\r\nRETR 1\r\n", 1700))
+	for range 1700 {
+		c.want("+OK 1 a", "+OK 2 27", "+OK 19 octets", "Subject: 1", "", "one", ".")
+	}
+}
+
+func TestAwait(t *testing.T) {
+	srv := serve(t, pop3test.Config{Faults: []pop3test.Fault{{On: "RETR *", Do: pop3test.Stall}}}, two...)
+	c := login(t, srv)
+	go io.WriteString(c.Conn, "NOOP\r\nRETR 1\r\n")
+	if err := srv.Await(t.Context(), "RETR *", 1); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := srv.Await(ctx, "RETR *", 2); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := srv.Await(ctx, "[", 1); err == nil {
+		t.Error("a malformed pattern was taken")
+	}
+	go srv.Close() // with a client that is still there
+	if err := srv.Await(t.Context(), "RETR *", 2); err == nil {
+		t.Error("nothing came, and no error")
+	}
+	if _, err := c.ReadLine(); err == nil { // the +OK of NOOP
+		_, err = c.ReadLine()
+		if err == nil {
+			t.Error("RETR was answered")
+		}
+	}
+}
+
+// TestTogether has many clients and observers at once, for the race detector.
+func TestTogether(t *testing.T) {
+	srv := serve(t, pop3test.Config{}, two...)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			conn := srv.Dial()
+			defer conn.Close()
+			io.WriteString(conn, "USER user\r\nPASS secret\r\nUIDL\r\nDELE 1\r\nQUIT\r\n")
+			io.Copy(io.Discard, conn)
+		})
+		wg.Go(func() {
+			srv.Add(two...)
+			srv.Log()
+			srv.Commands(1)
+			srv.Octets()
+			srv.Waits()
+			srv.Early()
+			srv.Maildrop()
+			srv.Inject(pop3test.Fault{On: "X"})
+			srv.Mend()
+		})
+	}
+	wg.Wait()
+	srv.Wait()
+	if srv.Sessions() != 8 {
+		t.Errorf("%d sessions", srv.Sessions())
 	}
 }
