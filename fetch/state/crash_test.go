@@ -137,7 +137,7 @@ func operate(t *rapid.T, path string) []moment {
 		case 2, 3, 4:
 			var es []Entry
 			for range rapid.IntRange(1, 8).Draw(t, "n") {
-				e := Entry{UID: uids.Draw(t, "uid"), Copy: rapid.IntRange(1, 2).Draw(t, "copy"), Time: now,
+				e := Entry{UID: uids.Draw(t, "uid"), Copy: rapid.IntRange(1, 4).Draw(t, "copy"), Time: now,
 					Status: rapid.SampledFrom([]Status{Delivered, Seen, Deleted, Failed}).Draw(t, "status"),
 					Size:   rapid.Int64Range(0, 1<<40).Draw(t, "size"), Reason: rapid.StringN(0, 300, -1).Draw(t, "reason"),
 					Head: rapid.SampledFrom([]string{"", "00ff", "0123456789abcdef"}).Draw(t, "head")}

@@ -46,9 +46,10 @@ func (ld *loader) rejectAt(number int, text []byte, why string) {
 // keep remembers a line that was dropped for PATH.rejected.
 func (ld *loader) keep(text []byte) {
 	// Zeros are what a file system leaves in place of what was lost. They tell nothing.
-	text = bytes.Trim(text, "\x00")
-	if len(text) > 0 && len(ld.f.bad)+len(text) < maxBad {
-		ld.f.bad = append(append(ld.f.bad, text...), '\n')
+	for _, part := range bytes.FieldsFunc(text, func(r rune) bool { return r == 0 }) {
+		if len(ld.f.bad)+len(part) < maxBad {
+			ld.f.bad = append(append(ld.f.bad, part...), '\n')
+		}
 	}
 }
 

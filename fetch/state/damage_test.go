@@ -180,6 +180,9 @@ func TestZeroBlockAnywhere(t *testing.T) {
 				}
 			}
 			mended(t, f)
+			if kept, _ := os.ReadFile(path + rejectedSuffix); bytes.IndexByte(kept, 0) >= 0 {
+				t.Fatalf("zeros were kept: %q", kept)
+			}
 		}
 	}
 }
@@ -252,6 +255,12 @@ func TestMendedByHand(t *testing.T) {
 		"added at the end, unfinished": {
 			func(s string) string { return s + "uid=typed status=seen" },
 			"was not written to its end", "typed", nil},
+		"added in one place, deleted in another": {
+			func(s string) string {
+				s = strings.Replace(s, "\nuid=uid-0-0-1", "\nuid=typed status=seen\nuid=uid-0-0-1", 1)
+				return s[:strings.Index(s, "uid=uid-1-0-0")] + s[strings.Index(s, "uid=uid-1-0-1"):]
+			},
+			"1 record is missing before line ", "typed", &Entry{UID: "typed", Copy: 1, Status: Seen, Time: mtime}},
 		"unknown status": {
 			func(s string) string { return s + "uid=typed status=read\n" }, "was dropped", "typed", nil},
 		"field twice": {
@@ -267,7 +276,7 @@ func TestMendedByHand(t *testing.T) {
 			"1 record is missing before line 3", "uid-0-0-0", nil},
 		"comments and empty lines": {
 			func(s string) string {
-				return "# mine\n\n" + strings.Replace(s, "\nuid=", "\n# next\nuid=", 3) + "\n# end\n"
+				return "# mine\n\n" + strings.Replace(s, "\nuid=", "\n# next\nuid=", 3) + "\n# end" + strings.Repeat(" of it", 200) + "\n"
 			},
 			"", "uid-0-0-0", ptr(full("uid-0-0-0"))},
 		"CRLF": {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // load reads the file. want is the identity that it must have, nil for any.
@@ -40,26 +41,24 @@ func (f *File) load(want *Identity) error {
 		return fmt.Errorf("state file: %w", err)
 	}
 	f.file = file
-	// A reader without the lock may come between two writes: it reads again if the file grew
-	// meanwhile.
+	// A reader without the lock may see half of a write, which looks like damage. Damage stays, and
+	// a write is over in no time.
 	for try := 0; ; try++ {
 		if f.info, err = file.Stat(); err != nil {
 			return fmt.Errorf("state file: %w", err)
 		}
 		if !f.info.Mode().IsRegular() {
-			return fmt.Errorf("state file %q is not a regular file: %w", f.path, ErrUnreadable)
+			return fmt.Errorf("state file %q: %w: it is not a regular file", f.path, ErrUnreadable)
 		}
 		ld := newLoader(f, memo, want)
-		if err := ld.read(io.NewSectionReader(file, 0, 1<<62)); err != nil {
-			return fmt.Errorf("state file %q: %w", f.path, err)
+		err := ld.read(io.NewSectionReader(file, 0, f.info.Size()))
+		if err == nil {
+			err = ld.finish()
 		}
-		after, err := file.Stat()
-		if err != nil {
-			return fmt.Errorf("state file: %w", err)
+		if !f.readOnly || err == nil && !f.damaged || try == 9 {
+			return err
 		}
-		if !f.readOnly || try == 4 || after.Size() == f.info.Size() && after.ModTime().Equal(f.info.ModTime()) {
-			return ld.finish()
-		}
+		time.Sleep(2 * time.Millisecond)
 	}
 }
 
@@ -97,7 +96,7 @@ type pend struct {
 
 func newLoader(f *File, m memo, want *Identity) *loader {
 	f.id, f.newest, f.open, f.seq, f.lines = Identity{}, never, nil, 0, 0
-	f.bad, f.damage = nil, nil
+	f.bad, f.damage, f.damaged, f.doubt = nil, nil, false, nil
 	// Our own lines have some 250 octets.
 	n := int(min(f.info.Size()/300, 1<<20))
 	f.table = table{first: make(map[string]int32, n), slots: make([]slot, 0, n)}
@@ -105,7 +104,7 @@ func newLoader(f *File, m memo, want *Identity) *loader {
 	return &loader{f: f, memo: m, want: want, zeros: true, headWhy: "there is none"}
 }
 
-// read takes the file line by line. It returns read errors alone: all else is for finish.
+// read takes the file line by line. All that is not at once fatal is for finish to judge.
 func (ld *loader) read(r io.Reader) error {
 	br := bufio.NewReaderSize(r, 64<<10)
 	var long []byte
@@ -119,7 +118,7 @@ func (ld *loader) read(r io.Reader) error {
 			continue
 		}
 		if err != nil && err != io.EOF {
-			return err
+			return fmt.Errorf("state file %q: %w", ld.f.path, err)
 		}
 		text := b
 		if len(long) > 0 {
@@ -215,10 +214,10 @@ func (ld *loader) first(text []byte, start int64, why string) error {
 	}
 	id, ok := identity(l.fields)
 	if version := string(l.fields[0].value); version != "1" {
-		return fmt.Errorf("its format %q is of a newer version: %w", version, ErrUnreadable)
+		return fmt.Errorf("state file %q: %w: its format %q is of a newer version", ld.f.path, ErrUnreadable, version)
 	}
 	if !ok {
-		return fmt.Errorf("its first line does not name host and user: %w", ErrUnreadable)
+		return fmt.Errorf("state file %q: %w: its first line does not name host and user", ld.f.path, ErrUnreadable)
 	}
 	ld.header, ld.f.id = true, id
 	ld.f.seq = l.seq // 0 if a hand has left it out: then the next number is taken as it is

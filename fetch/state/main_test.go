@@ -83,9 +83,18 @@ func TestLock(t *testing.T) {
 	cmd.Wait()
 	in.Close()
 
+	if m := peekMemo(lockPath(path)); !m.ok || m.id != alice || m.seq == 0 {
+		t.Errorf("the lock file remembers %+v of a file that was killed at birth", m)
+	}
 	f := mustOpen(t, path)
 	if b, open := f.Interrupted(); !open || len(b.Nonce) != 12 || len(f.Damage()) > 0 {
 		t.Errorf("after kill: %v, %v, damage %q", b, open, f.Damage())
+	}
+	if _, err := f.Begin("", ""); err != nil {
+		t.Error(err)
+	}
+	if b, open := f.Interrupted(); open {
+		t.Errorf("still interrupted after Begin: %+v", b)
 	}
 	if _, err := Open(path, alice); !errors.Is(err, ErrLocked) {
 		t.Errorf("this process twice: %v", err)

@@ -66,6 +66,68 @@ func TestCompact(t *testing.T) {
 	}
 }
 
+// A large file that is worth its size is not written again, nor a small one that is not.
+func TestNoNeedToCompact(t *testing.T) {
+	for name, write := range map[string]func(f *File, i int) error{
+		"large": func(f *File, i int) error { return f.Record("", "", full(fmt.Sprint(i))) },
+		"small": func(f *File, i int) error { return f.SetNote("n", fmt.Sprint(i), start) },
+	} {
+		path := tempPath(t)
+		f := mustOpen(t, path)
+		for i := range 900 {
+			check(t, write(f, i))
+		}
+		before, err := os.Stat(path)
+		check(t, err)
+		if large := before.Size() > compactSize; large != (name == "large") {
+			t.Fatalf("%s: %d octets", name, before.Size())
+		}
+		_, err = f.Begin("", "")
+		check(t, err)
+		check(t, f.Close())
+		if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) {
+			t.Errorf("%s: rewritten, %v", name, err)
+		}
+	}
+}
+
+// A reader without the lock sees a good file at any time, through appends and compactions.
+func TestReadMeanwhile(t *testing.T) {
+	path := tempPath(t)
+	f := mustOpen(t, path)
+	check(t, f.Record("", "", full("first")))
+	done := make(chan error)
+	// The other process, which has a mind of its own.
+	go func() {
+		var err error
+		for i := 0; i < 300 && err == nil; i++ {
+			var es []Entry
+			for j := range 20 {
+				es = append(es, full(fmt.Sprint(j)))
+			}
+			if i%100 == 0 {
+				_, err = f.Begin("", "") // compacts
+			}
+			err = errors.Join(err, f.Record("", "", es...), f.SetNote("n", fmt.Sprint(i), start), f.End())
+		}
+		done <- err
+	}()
+	for reads := 0; ; reads++ {
+		select {
+		case err := <-done:
+			check(t, err)
+			t.Logf("%d reads", reads)
+			return
+		default:
+		}
+		r, err := Read(path)
+		check(t, err)
+		if len(r.Damage()) > 0 || len(r.Lookup("first")) != 1 {
+			t.Fatalf("read %d: damage %q, first %+v", reads, r.Damage(), r.Lookup("first"))
+		}
+	}
+}
+
 // The mode that the user has chosen, and a symbolic link, outlive a compaction.
 func TestCompactKeepsModeAndLink(t *testing.T) {
 	path := tempPath(t)
