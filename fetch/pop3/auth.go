@@ -179,7 +179,7 @@ func (x *exchange) reply() (statusKind, []byte, error) {
 
 // respond makes the response to a challenge. "+" without a blank is an empty challenge, too.
 func (x *exchange) respond(challenge []byte) ([]byte, error) {
-	dec, err := base64.StdEncoding.Strict().DecodeString(string(challenge))
+	dec, err := base64.StdEncoding.DecodeString(string(challenge))
 	if err != nil {
 		return nil, errors.New("the challenge is not base64")
 	}

@@ -254,6 +254,7 @@ func TestFailedWrite(t *testing.T) {
 		said, code string
 	}{
 		{"-ERR [IN-USE] autologout\r\n", "IN-USE"},
+		{"-ERR autologout\r\n", ""}, // no refusal of QUIT
 		{"+OK bye\r\n", ""},
 		{"", ""},
 	} {
@@ -455,6 +456,27 @@ func TestInterrupt(t *testing.T) {
 	})
 }
 
+func TestInterruptSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		defer server.Close()
+		go func() {
+			server.Write([]byte("+OK\r\n"))
+			io.Copy(io.Discard, server)
+		}()
+		c, err := New(client, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		time.AfterFunc(time.Second, func() { c.Interrupt(time.Second) })
+		if err := c.Noop().Wait(); !errors.Is(err, ErrInterrupted) || time.Since(begin) != 2*time.Second {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+		c.Close()
+	})
+}
+
 func TestInterruptAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
@@ -492,6 +514,12 @@ func TestTimeoutHints(t *testing.T) {
 				t.Errorf("port %d: %v", tt.port, err)
 			}
 			server.Close()
+		}
+		client, server := net.Pipe()
+		defer server.Close()
+		go server.Write([]byte("+"))
+		if _, err := New(port{client, 995}, nil); !errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(err.Error(), "TLS") {
+			t.Errorf("not from the beginning: %v", err)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {

@@ -107,7 +107,8 @@ func TestDotReader(t *testing.T) {
 		}{
 			{"whole", func(r io.Reader) io.Reader { return r }},
 			{"octets", iotest.OneByteReader},
-			{"halves", iotest.HalfReader},
+			{"pairs", func(r io.Reader) io.Reader { b, _ := io.ReadAll(r); return &chunks{b, 2} }},
+			{"triples", func(r io.Reader) io.Reader { b, _ := io.ReadAll(r); return &chunks{b, 3} }},
 		} {
 			t.Run(tt.name+"/"+seg.name, func(t *testing.T) {
 				b := bodyOf(t, seg.f(strings.NewReader(tt.wire+next)))

@@ -31,7 +31,7 @@ func roots(srv *pop3test.Server) *tls.Config { return &tls.Config{RootCAs: srv.C
 // A whole session over implicit TLS, in no more waits than it needs: two for TLS, the greeting
 // among them; CAPA; AUTH PLAIN with its initial response; the listings; RETR; DELE; QUIT.
 func TestImplicitTLS(t *testing.T) {
-	srv := newServer(t, pop3test.Config{TLS: pop3test.ImplicitTLS})
+	srv := newServer(t, pop3test.Config{TLS: pop3test.ImplicitTLS, Names: []string{"127.0.0.1"}})
 	c, err := pop3.Dial(t.Context(), "tcp", srv.Addr, &pop3.DialOptions{TLS: roots(srv)})
 	if err != nil {
 		t.Fatal(err)
