@@ -4,18 +4,17 @@ import (
 	"cmp"
 	"crypto/md5"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 )
 
 // greeting stands for the greeting where commands are named: a session begins with it, as if
-// it had been asked for.
-const greeting = "greeting"
-
-// handshake stands for the handshake of TLS in the same way.
-const handshake = "handshake"
+// it had been asked for. handshake stands for the handshake of TLS in the same way. No line of
+// a client can be either.
+const (
+	greeting  = "greeting\n"
+	handshake = "handshake\n"
+)
 
 // A state is a set of states of a session (RFC 1939, 3).
 type state int
@@ -76,56 +75,6 @@ func (s *Session) carryOut(text string) reply {
 	return cmd.do(s, arg)
 }
 
-func (s *Session) caps() []string {
-	cfg := &s.srv.cfg
-	var caps []string
-	switch {
-	case cfg.Capa != nil:
-		caps = cfg.Capa(s)
-	case cfg.Caps != nil:
-		caps = cfg.Caps
-	default:
-		caps = s.truth()
-	}
-	if s.secure {
-		caps = slices.DeleteFunc(slices.Clone(caps), func(c string) bool { return c == "STLS" })
-	}
-	return caps
-}
-
-// truth is what the server can do.
-func (s *Session) truth() []string {
-	cfg := &s.srv.cfg
-	caps := []string{"RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"}
-	if !cfg.NoTOP {
-		caps = append(caps, "TOP")
-	}
-	if !cfg.NoUIDL {
-		caps = append(caps, "UIDL")
-	}
-	if !cfg.NoUSER {
-		caps = append(caps, "USER")
-	}
-	if names := s.srv.mechanisms(); len(names) > 0 {
-		caps = append(caps, "SASL "+strings.Join(slices.Sorted(maps.Keys(names)), " "))
-	}
-	if cfg.TLS == STLS {
-		caps = append(caps, "STLS")
-	}
-	return caps
-}
-
-func has(caps []string, name string) bool {
-	return slices.ContainsFunc(caps, func(c string) bool {
-		first, _, _ := strings.Cut(c, " ")
-		return strings.EqualFold(first, name)
-	})
-}
-
-func (s *Session) capa(arg string) reply {
-	return multiline("+OK Capability list follows", s.caps())
-}
-
 func (s *Session) stls(arg string) reply {
 	if s.secure {
 		return line("-ERR TLS is up")
@@ -153,80 +102,6 @@ func (s *Session) apop(arg string) reply {
 		return line("-ERR [AUTH] refused")
 	}
 	return s.login(user)
-}
-
-func (s *Session) stat(arg string) reply {
-	n, octets := 0, int64(0)
-	for _, sl := range s.slots {
-		if !sl.deleted {
-			n++
-			octets += sl.listed()
-		}
-	}
-	return line(fmt.Sprintf("+OK %d %d", n, octets))
-}
-
-func (s *Session) list(arg string) reply {
-	return s.listing(arg, func(sl *slot) (string, bool) {
-		return strconv.FormatInt(sl.listed(), 10), true
-	})
-}
-
-func (s *Session) uidl(arg string) reply {
-	return s.listing(arg, func(sl *slot) (string, bool) { return sl.UID, !sl.NoUID })
-}
-
-// listing is the reply to LIST and UIDL, which tell something of one message or of all.
-func (s *Session) listing(arg string, tell func(*slot) (string, bool)) reply {
-	if arg != "" {
-		sl, num := s.slot(arg)
-		if sl == nil {
-			return line("-ERR no such message")
-		}
-		text, ok := tell(sl)
-		if !ok {
-			return line("-ERR not known")
-		}
-		return line(fmt.Sprintf("+OK %d %s", num, text))
-	}
-	var lines []string
-	num := 0
-	for _, sl := range s.slots {
-		if !sl.deleted || !s.srv.cfg.Renumber {
-			num++
-		}
-		if text, ok := tell(sl); ok && !sl.deleted {
-			lines = append(lines, strconv.Itoa(num)+" "+text)
-		}
-	}
-	return multiline("+OK", lines)
-}
-
-// slot returns the message of a number, or nil.
-func (s *Session) slot(arg string) (*slot, int) {
-	n, err := strconv.ParseUint(arg, 10, 31)
-	if err != nil || n == 0 {
-		return nil, 0
-	}
-	i := int(n) - 1
-	if s.srv.cfg.Renumber {
-		for i = range s.slots {
-			if !s.slots[i].deleted {
-				n--
-			}
-			if n == 0 {
-				break
-			}
-		}
-		if n > 0 {
-			return nil, 0
-		}
-	}
-	if i >= len(s.slots) || s.slots[i].deleted {
-		return nil, 0
-	}
-	num, _ := strconv.Atoi(arg)
-	return s.slots[i], num
 }
 
 func (s *Session) stuff(text string) string {

@@ -11,14 +11,19 @@ import (
 type Fault struct {
 	// On says at which commands: a pattern for the whole line, as of path.Match (but "*"
 	// stands for slashes, too), with the first word in upper case: "RETR 3", "RETR *",
-	// "UIDL", "PASS *", "*". The greeting counts as a command "greeting", the server's side
-	// of the TLS handshake as a command "handshake" that ends the session.
+	// "UIDL", "PASS *", "*". The greeting counts as a command "greeting", and the server's
+	// side of the TLS handshake as a command "handshake" that ends the session; no other
+	// pattern matches these two.
 	On string
 	// Nth, if not 0, is at which of those commands alone, counting from 1 over all sessions
 	// that Session allows.
 	Nth int
 	// Session, if not 0, is in which session alone.
 	Session int
+	// Behind is at commands alone that were sent before the reply to the one before (as far
+	// as can be seen: in one packet with it): a server that is right as long as the client
+	// waits for each reply.
+	Behind bool
 
 	// Do is what happens.
 	Do Effect
@@ -117,11 +122,13 @@ func (s *Server) Mend() {
 
 // match reports whether a line matches a pattern of Fault.On.
 func match(pattern, line string) (bool, error) {
-	if word, _, _ := strings.Cut(line, " "); line != greeting && line != handshake {
-		line = strings.ToUpper(word) + line[len(word):]
+	word, _, _ := strings.Cut(line, " ")
+	if line == greeting || line == handshake {
+		return pattern+"\n" == line, nil
 	}
-	slash := strings.NewReplacer("/", "\x00") // "*" of path.Match would end there
-	return path.Match(slash.Replace(pattern), slash.Replace(line))
+	// "*" of path.Match would end at a slash.
+	line = strings.ToUpper(word) + strings.ReplaceAll(line[len(word):], "/", "\x00")
+	return path.Match(strings.ReplaceAll(pattern, "/", "\x00"), line)
 }
 
 // fault returns the first fault that strikes at a line. All of them count.
@@ -130,7 +137,7 @@ func (s *Session) fault(line string) *Fault {
 	defer s.srv.mu.Unlock()
 	var first *Fault
 	for _, f := range s.srv.faults {
-		if f.Session != 0 && f.Session != s.Num {
+		if f.Session != 0 && f.Session != s.Num || f.Behind && !s.behind {
 			continue
 		}
 		if ok, _ := match(f.On, line); !ok {
@@ -175,9 +182,11 @@ func (s *Session) obey(command string) error {
 		return nil
 	}
 	if f.Skip {
+		s.judge()
 		return s.strike(f, "")
 	}
 	r := s.carryOut(command)
+	s.judge()
 	switch f.Do {
 	case Answer:
 		r = reply{first: terminated(f.Text)}

@@ -20,8 +20,8 @@ func talk(t *testing.T, srv *pop3test.Server, burst ...string) (string, error) {
 	conn := srv.Dial()
 	defer conn.Close()
 	r := bufio.NewReader(conn)
-	io.WriteString(conn, "USER user\r\nPASS secret\r\n")
-	for range 3 {
+	for _, say := range []string{"", "USER user\r\n", "PASS secret\r\n"} {
+		io.WriteString(conn, say)
 		if s, err := r.ReadString('\n'); err != nil || !strings.HasPrefix(s, "+OK") {
 			t.Fatalf("login: %q, %v", s, err)
 		}
@@ -58,6 +58,8 @@ func TestFault(t *testing.T) {
 		{"QUIT carried out, -ERR", pop3test.Fault{On: "QUIT", Do: pop3test.Answer, Text: "-ERR no"}, []string{"DELE 1", "QUIT"}, gone + "-ERR no\r\n", 1},
 		{"drop", pop3test.Fault{On: "RETR 2", Do: pop3test.Drop}, []string{"RETR 2", "RETR 1"}, one, 2},
 		{"mute", pop3test.Fault{On: "DELE 1", Do: pop3test.Mute}, []string{"DELE 1", "QUIT"}, bye, 1},
+		{"drop what is behind", pop3test.Fault{On: "*", Behind: true, Do: pop3test.Drop}, []string{"RETR 1", "RETR 1", "NOOP"}, one, 2},
+		{"any command is not the greeting", pop3test.Fault{On: "gree*"}, []string{"greeting"}, "-ERR unknown command\r\n", 2},
 		{"repeat", pop3test.Fault{On: "RETR 1", Do: pop3test.Repeat}, []string{"RETR 1", "NOOP"}, one + one + "+OK\r\n", 2},
 		{"swap", pop3test.Fault{On: "STAT", Do: pop3test.Swap}, []string{"STAT", "RETR 1", "NOOP"}, one + "+OK 2 46\r\n+OK\r\n", 2},
 		{"swap with nothing", pop3test.Fault{On: "STAT", Do: pop3test.Swap}, []string{"STAT"}, "+OK 2 46\r\n", 2},

@@ -368,3 +368,26 @@ func TestTogether(t *testing.T) {
 		t.Errorf("%d sessions", srv.Sessions())
 	}
 }
+
+// TestLockStepIsNotEarly has a client that waits for long replies and must not be taken for one
+// that does not, however fast it is.
+func TestLockStepIsNotEarly(t *testing.T) {
+	srv := serve(t, pop3test.Config{
+		Caps:   []string{"UIDL"},
+		Faults: []pop3test.Fault{{On: "*", Behind: true, Do: pop3test.Drop}, {On: "TOP *", Do: pop3test.Drip}},
+	}, pop3test.Message{Text: "X: y\r\n\r\n" + strings.Repeat("0123456789\r\n", 20_000)})
+	c := login(t, srv)
+	for range 50 {
+		c.say("RETR 1")
+		c.wantOK()
+		if b, err := c.ReadDotBytes(); len(b) != 6+11*20_000 || err != nil {
+			t.Fatalf("%d octets, %v", len(b), err)
+		}
+		c.say("TOP 1 0")
+		c.wantOK()
+		c.ReadDotBytes()
+	}
+	if srv.Early() != 0 {
+		t.Errorf("%d octets early", srv.Early())
+	}
+}

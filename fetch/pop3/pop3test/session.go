@@ -1,11 +1,9 @@
 package pop3test
 
 import (
-	"bytes"
 	"crypto/tls"
 	"errors"
 	"net"
-	"os"
 	"strings"
 	"sync/atomic"
 )
@@ -39,6 +37,8 @@ type Session struct {
 	slots   []*slot
 	upgrade bool // a handshake follows the reply
 	over    bool // the end follows the reply
+	judged  bool // early input has been dealt with
+	behind  bool // the command was sent before the reply to the one before
 }
 
 // A slot is a message of the maildrop in this session.
@@ -59,18 +59,9 @@ const (
 // errOver ends a session; ending says how.
 var errOver = errors.New("session over")
 
-// maxLine is the longest line that a session takes; only responses of SASL may be long.
-const maxLine = 1 << 20
-
-// maxOut is how many octets of replies are kept until the input is exhausted.
-const maxOut = 64 << 10
-
 func newSession(srv *Server, num int, conn net.Conn) *Session {
 	s := &Session{Num: num, srv: srv, wire: newWire(conn), segment: srv.cfg.Segment}
 	s.conn = s.wire
-	if srv.cfg.CutAfter != nil {
-		s.cut = srv.cfg.CutAfter(num)
-	}
 	return s
 }
 
@@ -112,6 +103,7 @@ func (s *Session) Do(command string) string { return s.carryOut(command).String(
 
 // Send writes octets at once, in front of a reply that may follow.
 func (s *Session) Send(octets string) {
+	s.judge()
 	if s.queue(reply{first: octets}) == nil {
 		s.flush() //nolint:errcheck // the next write finds it, too
 	}
@@ -147,6 +139,9 @@ func (s *Session) serve() {
 }
 
 func (s *Session) run() error {
+	if cutAfter := s.srv.cfg.CutAfter; cutAfter != nil {
+		s.cut = cutAfter(s.Num)
+	}
 	if s.srv.cfg.TLS == ImplicitTLS {
 		if err := s.handshake(); err != nil {
 			return err
@@ -196,16 +191,11 @@ func (s *Session) command(line string) error {
 	return s.obey(line)
 }
 
-// settle queues a reply and does what follows it.
+// settle queues replies to the present command and does what follows them.
 func (s *Session) settle(replies ...reply) error {
+	s.judge()
 	if err := s.queue(replies...); err != nil {
 		return err
-	}
-	switch s.policy() {
-	case EarlyDiscard:
-		s.discard()
-	case EarlyClose:
-		s.over = s.over || s.unread()
 	}
 	switch {
 	case s.over:
@@ -222,168 +212,4 @@ func (s *Session) settle(replies ...reply) error {
 		return s.handshake()
 	}
 	return nil
-}
-
-// policy is what is done with early input.
-func (s *Session) policy() Early {
-	p := s.srv.cfg.Early
-	if p != EarlyAuto {
-		return p
-	}
-	if s.srv.cfg.NoCAPA || !has(s.caps(), "PIPELINING") {
-		return EarlyDiscard
-	}
-	return EarlyKeep
-}
-
-// readLine returns the next line without its CRLF (or LF). Before it waits for the client it
-// writes the replies that are due.
-func (s *Session) readLine() (string, error) {
-	for {
-		if i := bytes.IndexByte(s.in, '\n'); i >= 0 {
-			line := string(bytes.TrimSuffix(s.in[:i], []byte("\r")))
-			s.in = s.in[i+1:]
-			s.srv.note(s.Num, line)
-			return line, nil
-		}
-		if len(s.in) > maxLine {
-			return "", errOver
-		}
-		err := s.fill(false)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			if err := s.release(); err != nil {
-				return "", err
-			}
-			err = s.fill(true)
-		}
-		if err != nil {
-			s.release() //nolint:errcheck // it may have closed only its own direction
-			return "", err
-		}
-	}
-}
-
-// fill reads what there is, and waits for something only if asked to.
-func (s *Session) fill(wait bool) error {
-	var buf [16 << 10]byte
-	s.wire.nonblock = !wait
-	n, err := s.conn.Read(buf[:])
-	s.wire.nonblock = false
-	s.in = append(s.in, buf[:n]...)
-	if n > 0 {
-		return nil
-	}
-	return err
-}
-
-// unread reports whether the client has sent something that has not been used.
-func (s *Session) unread() bool { return len(s.in) > 0 || s.fill(false) == nil }
-
-// discard throws away what the client has sent so far.
-func (s *Session) discard() {
-	n := 0
-	for s.unread() {
-		n += len(s.in)
-		s.in = nil
-	}
-	s.srv.mu.Lock()
-	defer s.srv.mu.Unlock()
-	s.srv.early += int64(n)
-}
-
-// queue takes replies to be written.
-func (s *Session) queue(replies ...reply) error {
-	for _, r := range replies {
-		s.unhold(&r)
-		s.out = append(s.out, r)
-		s.size += len(r.first) + len(r.unit) + len(r.last)
-	}
-	if s.size > maxOut && !s.srv.reorders() {
-		return s.flush()
-	}
-	return nil
-}
-
-// release writes all replies, even one that was held back for the sake of another.
-func (s *Session) release() error {
-	var r reply
-	s.unhold(&r)
-	s.out = append(s.out, r)
-	return s.flush()
-}
-
-// unhold adds what was held back to the reply that it waited for.
-func (s *Session) unhold(next *reply) {
-	if add := s.held; add != nil {
-		s.held = nil
-		add(next)
-	}
-}
-
-// flush writes the replies that were queued, in as few pieces as can be.
-func (s *Session) flush() error {
-	s.wire.busy = bytes.IndexByte(s.in, '\n') >= 0
-	out := s.out
-	s.out, s.size = nil, 0
-	for _, r := range out {
-		if err := s.emit(r.first); err != nil {
-			return err
-		}
-		for range r.times {
-			if err := s.emit(r.unit); err != nil {
-				return err
-			}
-		}
-		if err := s.emit(r.last); err != nil {
-			return err
-		}
-	}
-	return s.write()
-}
-
-func (s *Session) emit(text string) error {
-	s.buf = append(s.buf, text...)
-	if len(s.buf) < maxOut {
-		return nil
-	}
-	return s.write()
-}
-
-// write writes the buffer, up to where the session is to be cut.
-func (s *Session) write() error {
-	b := s.buf
-	s.buf = s.buf[:0]
-	rest := s.cut - s.octets.Load()
-	last := s.cut > 0 && int64(len(b)) >= rest
-	if last {
-		b = b[:max(0, rest)]
-	}
-	for len(b) > 0 {
-		n := len(b)
-		if s.segment > 0 {
-			n = min(n, s.segment)
-		}
-		if _, err := s.conn.Write(b[:n]); err != nil {
-			s.ending = endCut
-			return err
-		}
-		s.octets.Add(int64(n))
-		b = b[n:]
-	}
-	if last {
-		s.ending = endCut
-		if s.srv.cfg.CutReset {
-			s.ending = endReset
-		}
-		return errOver
-	}
-	return nil
-}
-
-// note puts a line into the log.
-func (srv *Server) note(session int, line string) {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	srv.log = append(srv.log, entry{session, line})
-	srv.changed.Broadcast()
 }
