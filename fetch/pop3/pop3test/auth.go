@@ -62,6 +62,9 @@ func (s *Session) auth(arg string) reply {
 		}
 	}
 	user, err := mech(s, initial, given)
+	if s.over { // the client is gone
+		return reply{}
+	}
 	if err != nil {
 		return line("-ERR " + err.Error())
 	}
