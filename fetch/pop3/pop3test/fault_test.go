@@ -156,6 +156,46 @@ func TestDripIsOneOctetPerWrite(t *testing.T) {
 	}
 }
 
+func TestDripAtOneCommand(t *testing.T) {
+	srv := serve(t, pop3test.Config{Memory: true, Faults: []pop3test.Fault{{On: "XYZ", Do: pop3test.Drip}}})
+	conn := srv.Dial()
+	defer conn.Close()
+	buf := make([]byte, 100)
+	conn.Read(buf) // the greeting
+	io.WriteString(conn, "XYZ\r\n")
+	for _, want := range "-ERR unknown command\r\n" {
+		if n, err := conn.Read(buf); n != 1 || rune(buf[0]) != want {
+			t.Fatalf("read %q, %v; want %q alone", buf[:n], err, want)
+		}
+	}
+	io.WriteString(conn, "ABC\r\n")
+	if n, err := conn.Read(buf); n != len("-ERR unknown command\r\n") {
+		t.Errorf("the next: read %q, %v", buf[:n], err)
+	}
+}
+
+// TestCutBetweenReplies has the cut come with the last octet, not with the next.
+func TestCutBetweenReplies(t *testing.T) {
+	srv := serve(t, pop3test.Config{CutAfter: func(int) int64 { return int64(len("+OK pop3test ready\r\n")) }})
+	if b, err := io.ReadAll(srv.Dial()); string(b) != "+OK pop3test ready\r\n" || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+}
+
+// TestCutIsNoReset has a client see the end of the stream and nothing worse, though it has sent
+// and sends what the server will not take.
+func TestCutIsNoReset(t *testing.T) {
+	srv := serve(t, pop3test.Config{Faults: []pop3test.Fault{{On: "NOOP", Do: pop3test.Cut, After: 3}}})
+	c := login(t, srv)
+	c.say("NOOP", strings.Repeat("x", 100_000))
+	if b, err := io.ReadAll(c.R); string(b) != "+OK" || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+	for range 20 {
+		c.say(strings.Repeat("x", 100_000))
+	}
+}
+
 // TestCutAfter has a client that comes again and again gets a little further each time, and
 // an exact number of octets.
 func TestCutAfter(t *testing.T) {

@@ -147,17 +147,31 @@ func TestNewMail(t *testing.T) {
 }
 
 func TestExclusive(t *testing.T) {
-	srv := serve(t, pop3test.Config{Exclusive: true}, two...)
+	done, goOn := make(chan bool), make(chan bool)
+	srv := serve(t, pop3test.Config{
+		Exclusive: true,
+		Reply: func(s *pop3test.Session, command string) (string, bool) {
+			if command != "QUIT" {
+				return "", false
+			}
+			reply := s.Do(command)
+			done <- true
+			<-goOn
+			return reply, true
+		},
+	}, two...)
 	first := login(t, srv)
 	second := dial(t, srv)
 	second.say("USER user", "PASS secret")
 	second.wantOK()
 	second.want("-ERR [IN-USE] maildrop is locked")
 	first.say("QUIT")
+	<-done
+	second.say("USER user", "PASS secret") // QUIT has not even been answered
+	second.wantOK()
+	second.wantOK()
+	goOn <- true
 	first.wantOK()
-	second.say("USER user", "PASS secret")
-	second.wantOK()
-	second.wantOK()
 	second.Close()
 	srv.Wait() // the lock is gone when the session is
 	login(t, srv)

@@ -62,6 +62,51 @@ func TestWaits(t *testing.T) {
 	}
 }
 
+// TestFlight has what counts as a round trip: a command in a packet of its own behind "ONE".
+func TestFlight(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		caps  []string
+		early bool // TWO is sent before the reply to ONE is
+		first []string
+		waits int
+	}{
+		{"before the reply", nil, true, []string{"ONE"}, 1},
+		{"behind the reply", nil, false, []string{"ONE"}, 2},
+		{"behind one of two replies", nil, false, []string{"ONE", "X"}, 1},
+		{"behind the reply of a server that does not pipeline", []string{}, false, []string{"ONE"}, 2},
+	} {
+		asked, sent := make(chan bool), make(chan bool)
+		srv := serve(t, pop3test.Config{
+			Memory: true,
+			Caps:   tt.caps,
+			Reply: func(s *pop3test.Session, command string) (string, bool) {
+				if command == "ONE" {
+					if !tt.early {
+						s.Send("+OK a\r\n")
+					}
+					asked <- true
+					<-sent
+					if tt.early {
+						s.Send("+OK a\r\n")
+					}
+				}
+				return "+OK b", true
+			},
+		})
+		c := newClient(t, srv.Dial())
+		c.wantOK()
+		c.say(tt.first...)
+		<-asked
+		c.say("TWO")
+		sent <- true
+		c.want("+OK a", "+OK b", "+OK b")
+		if got := srv.Waits(); got != tt.waits {
+			t.Errorf("%s: %d waits, want %d", tt.name, got, tt.waits)
+		}
+	}
+}
+
 // TestLatency has the clock of synctest count the round trips, which agrees.
 func TestLatency(t *testing.T) {
 	for _, mode := range []pop3test.TLSMode{pop3test.NoTLS, pop3test.ImplicitTLS} {
