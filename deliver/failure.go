@@ -1,0 +1,32 @@
+package deliver
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+)
+
+// unusable are the causes that a look at the configuration or the permissions cures, and another
+// attempt does not.
+var unusable = []error{
+	syscall.EACCES, syscall.EPERM, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR,
+	syscall.ENOENT, syscall.ELOOP, syscall.ENAMETOOLONG,
+}
+
+// classify makes an Error of target ("maildir DIR") from the error of a system call. It matches
+// ErrCreate if the destination cannot be used as it is.
+func classify(target string, err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if !errors.Is(err, ErrCreate) {
+		for _, u := range unusable {
+			if errors.Is(err, u) {
+				err = fmt.Errorf("%w: %w", ErrCreate, err)
+				break
+			}
+		}
+	}
+	return &Error{Target: target, Err: err}
+}
