@@ -14,9 +14,11 @@ type Event struct {
 	Size        int64  // octets
 	Destination string // where it was delivered, or what the receiver answered
 	Reason      string // why it was skipped, deleted or failed; clear text for a person
-	Err         error  // of an Error event
+	Err         error  // of a Failed event
 	InDoubt     bool   // a Message that may have been delivered by a run that died
-	Repeated    bool   // an Error that was reported within the last day for the same reason
+	Repeated    bool   // a Failed event that was told of within the last day for the same reason
+	Warning     bool   // a Failed event that leaves nothing undone and does not change the exit status
+	Planned     bool   // a dry run: it would be so
 
 	Messages int   // of an Account event: messages on the server
 	Octets   int64 // of an Account event: their octets, -1 if unknown

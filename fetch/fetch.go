@@ -1,6 +1,17 @@
 package fetch
 
-import "time"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch/pop3"
+	"mailhaul/fetch/state"
+)
 
 // Options are the wishes of one run. The zero value means: retrieve all, delete all, one Received
 // field in front, one command at a time.
@@ -15,5 +26,280 @@ type Options struct {
 	NoReceived  bool          // put no Received field in front
 	DryRun      bool          // list and plan only, change nothing
 	Pipelining  bool          // send ahead where the server announces PIPELINING
+	Caps        pop3.Caps     // what the server announced before the login, or in an earlier session
+	NoCapa      bool          // the server does not know CAPA, or hangs up on it: do not ask again
 	Events      func(Event)   // told of everything that happens; nil = nobody
+}
+
+var (
+	// ErrNoPipelining says that the server announced PIPELINING (RFC 2449, section 6.6) and
+	// does not do it. What was proven is delivered and recorded; the caller may dial again and
+	// call Run without Pipelining, and should remember it for a while.
+	ErrNoPipelining = errors.New("the server announces PIPELINING but mixes up its replies")
+	// ErrKeepNeedsUIDL says that messages are to be kept on a server without UIDL, where
+	// nothing tells a new message from an old one.
+	ErrKeepNeedsUIDL = errors.New("the server has no unique-ids (UIDL), so messages cannot be kept on it: every run would retrieve all of them again")
+	// ErrUIDLRefused says that a server which has unique-ids refused to list them this time.
+	ErrUIDLRefused = errors.New("the server refused to list its unique-ids")
+	// ErrNotDeleted says that DELE or QUIT was refused or not answered. The messages are
+	// recorded: the next run deletes them.
+	ErrNotDeleted = errors.New("the server did not confirm the deletion; the next run repeats it")
+	// ErrStopped says that the context ended. What was proven is delivered and recorded.
+	ErrStopped = errors.New("stopped")
+)
+
+// A LeftError says that messages stay on the server although they were wanted. Each was told of
+// in an event of its own.
+type LeftError struct {
+	Messages  int
+	Temporary bool // each of them for a reason that may pass by itself
+}
+
+func (e *LeftError) Error() string {
+	if e.Messages == 1 {
+		return "1 message stays on the server"
+	}
+	return fmt.Sprintf("%d messages stay on the server", e.Messages)
+}
+
+// grace is how long the current messages may take when the context has ended.
+const grace = 5 * time.Second
+
+// A run is what the steps of one Run share.
+type run struct {
+	c    *pop3.Client
+	st   *state.File
+	t    deliver.Target
+	find deliver.Finder // t, if it is one
+	opts Options
+	host string
+	now  time.Time
+	sum  Summary
+
+	caps    pop3.Caps
+	ahead   bool // commands are sent ahead of replies
+	noUIDL  bool
+	stat    int // messages by STAT, -1 if it was refused
+	items   []item
+	newest  time.Time // newest time in the state before this run
+	sizes   sizes
+	widest  int // RETRs of this session that were unanswered at once and came back proven
+	begun   bool
+	nonce   string
+	next    string        // what the state says is given out next (targets that are no Finder)
+	doubt   string        // what an interrupted run had given out (targets that are no Finder)
+	failed  []state.Entry // entries of messages that stay, not yet recorded
+	later   int           // messages left to be deleted by the next run: see portion
+	unsure  bool          // a fate is unknown: a Commit or a Record failed
+	undone  bool          // retrieved, but not delivered: with EXPIRE 0 no QUIT
+	refused int           // deletions that the server refused
+	leftErr LeftError
+}
+
+// Run does one session's work with a client that is logged in: see the package comment. It ends
+// the session with QUIT or closes the connection; the client cannot be used afterwards. It takes
+// st and t as they are and closes neither. The error may join several (errors.Join).
+//
+// When ctx ends, Run finishes the messages under way (for at most a few seconds), commits and
+// records what is proven, and closes the connection without QUIT.
+func Run(ctx context.Context, c *pop3.Client, st *state.File, t deliver.Target, opts Options) (Summary, error) {
+	r := &run{c: c, st: st, t: t, opts: opts, caps: opts.Caps, now: time.Now(), newest: st.Newest()}
+	r.find, _ = t.(deliver.Finder)
+	if h, err := os.Hostname(); err == nil {
+		r.host = h
+	}
+	r.leftErr.Temporary = true
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Interrupt(grace) })
+	defer stop()
+
+	err := r.run(ctx)
+	if ctx.Err() != nil && (err == nil || c.Err() != nil) {
+		err = fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx))
+	}
+	r.sum.Left = r.leftErr.Messages
+	if r.leftErr.Messages > 0 {
+		err = errors.Join(err, &r.leftErr)
+	}
+	return r.sum, err
+}
+
+// run is the order of things.
+func (r *run) run(ctx context.Context) error {
+	if err := r.list(); err != nil {
+		return err
+	}
+	if !r.opts.DryRun {
+		if err := r.settle(); err != nil {
+			return err
+		}
+		if err := r.listed(); err != nil {
+			return err
+		}
+	}
+	p := r.plan()
+	r.announce(p)
+	if r.opts.DryRun {
+		r.c.Quit().Wait()
+		return nil
+	}
+	if err := r.report(p); err != nil {
+		return err
+	}
+	err := r.retrieve(ctx, p, p.retrieve)
+	if err == nil && ctx.Err() == nil {
+		var others []*item
+		if others, err = r.identify(ctx, p); err == nil {
+			err = r.retrieve(ctx, p, others)
+		}
+	}
+	if r.begun && !r.unsure {
+		err = errors.Join(err, r.st.End())
+	}
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	return r.remove(p)
+}
+
+// settle ends the doubt that an interrupted run has left: what it delivered without recording it
+// is found at the target and recorded (see "within Commit" in the package comment).
+func (r *run) settle() error {
+	b, ok := r.st.Interrupted()
+	if !ok {
+		return nil
+	}
+	if r.find == nil {
+		r.doubt = b.Next // retrieve marks it
+		return nil
+	}
+	if b.Nonce == "" {
+		return r.st.End()
+	}
+	found, err := r.find.Find(deliver.Begin{Nonce: b.Nonce, Hint: b.Hint})
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		if err := r.recordFound(b.Nonce, found); err != nil {
+			return err
+		}
+	}
+	return r.st.End()
+}
+
+// recordFound records those of the found messages that are still listed. The others are gone from
+// the server, and nothing need be known of them.
+func (r *run) recordFound(nonce string, found []deliver.Receipt) error {
+	byID := make(map[string]deliver.Receipt, len(found))
+	for _, f := range found {
+		byID[f.ID] = f
+	}
+	var es []state.Entry
+	for _, it := range r.items {
+		if it.uid == "" || it.listed > 1 && it.nth > 1 {
+			continue // the first of an id looks for all its copies
+		}
+		for copy := 1; copy <= it.listed+len(r.st.Lookup(it.uid)); copy++ {
+			if f, ok := byID[deliveryID(nonce, it.uid, copy)]; ok {
+				es = append(es, r.entry(it.uid, copy, f))
+			}
+		}
+	}
+	if len(es) == 0 {
+		return nil
+	}
+	hint, err := r.find.Hint()
+	if err != nil {
+		return err
+	}
+	return r.st.Record(hint, "", es...)
+}
+
+// listed tells the state what the server lists, so that it can forget.
+func (r *run) listed() error {
+	if r.noUIDL {
+		return nil
+	}
+	uids := make(map[string]struct{}, len(r.items))
+	for i := range r.items {
+		uids[r.items[i].uid] = struct{}{}
+	}
+	has := func(uid string) bool { _, ok := uids[uid]; return ok }
+	warning, err := r.st.Listed(has, len(r.items), r.now)
+	if warning != "" {
+		r.event(Event{Type: Failed, Reason: warning, Warning: true})
+	}
+	return err
+}
+
+// entry is the state's line for a message that has become durable.
+func (r *run) entry(uid string, copy int, f deliver.Receipt) state.Entry {
+	return state.Entry{UID: uid, Copy: copy, Status: state.Delivered, Time: r.now,
+		Size: f.Size, Head: hexSum(f.Head), Body: hexSum(f.Sum)}
+}
+
+// announce tells what the listing and the plan say.
+func (r *run) announce(p *plan) {
+	r.sum.Messages = len(r.items)
+	r.sum.Skipped = len(p.skip)
+	var octets int64
+	for i := range r.items {
+		if r.items[i].size < 0 {
+			octets = -1
+			break
+		}
+		octets += r.items[i].size
+	}
+	r.event(Event{Type: Account, Messages: len(r.items), Octets: octets, Retrieve: len(p.retrieve), First: r.st.New()})
+	if r.noUIDL && len(r.items) > 0 {
+		r.event(Event{Type: Failed, Warning: true, Reason: "the server has no unique-ids (UIDL): an interrupted run can deliver messages twice"})
+	}
+	for _, it := range p.skip {
+		r.itemEvent(Skipped, it, Event{Reason: it.reason})
+	}
+	if r.opts.DryRun {
+		for _, it := range p.retrieve {
+			r.itemEvent(Message, it, Event{Planned: true, Reason: it.reason})
+		}
+		for _, it := range p.identify {
+			r.itemEvent(Deleted, it, Event{Planned: true, Reason: it.reason})
+		}
+		for _, it := range p.left {
+			r.itemEvent(Failed, it, Event{Planned: true, Reason: it.reason, Err: errLeft})
+		}
+	}
+}
+
+var errLeft = errors.New("stays on the server")
+
+// event sends e to whoever listens.
+func (r *run) event(e Event) {
+	if r.opts.Events == nil {
+		return
+	}
+	e.Account = r.opts.Account
+	e.Time = time.Now()
+	r.opts.Events(e)
+}
+
+// itemEvent sends e with what is known of the message.
+func (r *run) itemEvent(typ EventType, it *item, e Event) {
+	e.Type, e.Num, e.UID = typ, it.num, it.uid
+	if e.Size == 0 {
+		e.Size = max(it.size, 0)
+	}
+	r.event(e)
+}
+
+// lost turns an error of the connection into what it means for pipelining: see ErrNoPipelining.
+// unanswered is the number of commands that were without their reply when it happened.
+func (r *run) lost(err error, unanswered int) error {
+	if !r.ahead || unanswered < 2 || errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	if errors.Is(err, pop3.ErrProtocol) || !r.c.Pipelined() && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return fmt.Errorf("%w: %w", ErrNoPipelining, err)
+	}
+	return err
 }

@@ -1,0 +1,36 @@
+// Package fetch empties a maildrop into a target: it decides which messages to retrieve, has them
+// delivered, records them, and only then deletes them.
+//
+// A message goes through four steps, and none begins before the one above it is complete:
+//
+//	retrieved    its text has arrived, to the final dot
+//	delivered    the target has it on disk (file and directory synced), or has said yes to it
+//	recorded     its unique-id is in the state file, on disk
+//	deleted      the server has acknowledged QUIT
+//
+// DELE is sent only for unique-ids found in the state file (without UIDL: for numbers committed in
+// this session). A run that follows an interrupted one therefore has a single special case,
+// messages delivered but not yet recorded, and asks the target for those (see deliver.Finder).
+//
+// The way of one run, function by function:
+//
+//	Run        the order of things
+//	list       STAT, UIDL and LIST: what is on the server
+//	settle     what an interrupted run has delivered without recording it
+//	plan       listing + state + options -> retrieve, identify, delete, skip (a pure function)
+//	identify   is what is to be deleted still the message that was recorded?
+//	retrieve   RETR, stage, commit, record, batch after batch
+//	remove     DELE, STAT, QUIT, and the tombstones
+//
+// Replies to RETR carry no number. Where commands are sent ahead, every 16th at the latest is
+// followed by UIDL n, whose reply names number and unique-id: what lies between two right answers
+// is proven to be in order, and only that is committed (pull.go).
+//
+// What is where when the program is stopped, and what the next run makes of it:
+//
+//	while retrieving           files in tmp/ or a spool; retrieved again, left-overs removed
+//	within Commit              some delivered, none recorded; Find names them, the rest again
+//	after Commit               all delivered, none recorded; as above (a command: one in doubt)
+//	after Record, before QUIT  recorded; deleted without being retrieved
+//	QUIT sent, reply lost      recorded; deleted if still listed
+package fetch

@@ -1,0 +1,207 @@
+package fetch
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strconv"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch/pop3"
+	"mailhaul/fetch/state"
+)
+
+// identify looks whether the messages that an earlier session recorded are still the same before
+// they are deleted: a unique-id may be used again once its message is gone (RFC 1939, section 7,
+// demands otherwise only while it exists). The header tells in most cases, else the whole text.
+// It returns the messages that turned out to be others: they are new.
+func (r *run) identify(ctx context.Context, p *plan) (others []*item, err error) {
+	items := r.portion(p.identify)
+	if len(items) == 0 {
+		return nil, nil
+	}
+	id := &identifier{r: r, p: p, used: map[string][]int{}}
+	err = id.run(ctx, items)
+	if r.c.Err() != nil && err != nil {
+		r.shrink(id.done)
+	}
+	return id.others, err
+}
+
+// An identifier compares what is listed with what is recorded.
+type identifier struct {
+	r      *run
+	p      *plan
+	bodies []*item // the header could not tell
+	others []*item
+	used   map[string][]int // copies of a unique-id that are taken by a listed message
+	renew  []state.Entry
+	done   int
+}
+
+func (id *identifier) run(ctx context.Context, items []*item) error {
+	var heads []*item
+	for _, it := range items {
+		if it.reason == reasonCopies {
+			id.bodies = append(id.bodies, it)
+		} else {
+			heads = append(heads, it)
+		}
+	}
+	top := func(num int) *pop3.TextCmd { return id.r.c.Top(num, 0) }
+	if len(heads) > 0 && !id.r.caps.Has("TOP") {
+		// TOP is optional (RFC 1939, section 7): one is tried alone before many are sent.
+		refused, err := id.tryTop(ctx, top, heads[0])
+		if err != nil {
+			return err
+		}
+		if refused {
+			id.bodies = append(id.bodies, heads...)
+			heads = nil
+		} else {
+			heads = heads[1:]
+		}
+	}
+	if err := id.pull(ctx, top, false, heads, id.byHead); err != nil {
+		return err
+	}
+	if err := id.pull(ctx, id.r.c.Retr, true, id.bodies, id.byBody); err != nil {
+		return err
+	}
+	if len(id.renew) > 0 {
+		return id.r.st.Record("", "", id.renew...)
+	}
+	return nil
+}
+
+// tryTop asks for one header alone.
+func (id *identifier) tryTop(ctx context.Context, top func(int) *pop3.TextCmd, it *item) (refused bool, err error) {
+	ahead := id.r.ahead
+	id.r.ahead = false
+	defer func() { id.r.ahead = ahead }()
+	err = id.pull(ctx, top, false, []*item{it}, func(res result) error {
+		if refused = isRefusal(res.err); refused {
+			return nil
+		}
+		return id.byHead(res)
+	})
+	return refused, err
+}
+
+// pull reads the texts and hashes them.
+func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, whole bool, items []*item, judge func(result) error) error {
+	if len(items) == 0 {
+		return nil
+	}
+	digester := deliver.NewDigester()
+	p := &pull{r: id.r, text: text, whole: whole,
+		take: func(it *item, body io.Reader) error {
+			digester.Reset()
+			if _, err := io.Copy(digester, body); err != nil {
+				return err
+			}
+			it.digest = digester.Digest()
+			return nil
+		},
+		proven: func(results []result) error {
+			for _, res := range results {
+				if err := judge(res); err != nil {
+					return err
+				}
+				id.done++
+			}
+			return nil
+		}}
+	return p.run(ctx, items)
+}
+
+// byHead judges by the header. Another header may come of a server that changes headers: the body
+// decides then.
+func (id *identifier) byHead(res result) error {
+	it := res.it
+	known := id.r.st.Lookup(it.uid)
+	if res.err != nil || len(known) != 1 || known[0].Head != hexSum(it.digest.Head) {
+		id.bodies = append(id.bodies, it)
+		return nil
+	}
+	return id.same(it, known[0])
+}
+
+// byBody judges by the whole text. Where a unique-id stands for several messages, each entry is
+// matched once.
+func (id *identifier) byBody(res result) error {
+	it := res.it
+	if res.err != nil {
+		return id.r.leave(it, res.err, true)
+	}
+	known := id.r.st.Lookup(it.uid)
+	body := hexSum(it.digest.Sum)
+	for _, e := range known {
+		if e.Body == body && !slices.Contains(id.used[it.uid], e.Copy) {
+			id.used[it.uid] = append(id.used[it.uid], e.Copy)
+			return id.same(it, e)
+		}
+	}
+	it.reason = reasonNewAgain
+	if it.listed == 1 && len(known) == 1 {
+		it.copy = known[0].Copy // what it stood for is gone
+	} else {
+		for _, e := range known {
+			it.copy = max(it.copy, e.Copy)
+		}
+		for _, other := range id.others {
+			if other.uid == it.uid {
+				it.copy = max(it.copy, other.copy)
+			}
+		}
+		it.copy++
+	}
+	id.others = append(id.others, it)
+	return nil
+}
+
+// same notes that a listed message is a recorded one.
+func (id *identifier) same(it *item, e state.Entry) error {
+	r := id.r
+	it.copy = e.Copy
+	tomb := e.Status == state.Deleted
+	due := !r.opts.Keep || r.due(e)
+	switch {
+	case due:
+		if tomb {
+			r.itemEvent(Failed, it, Event{Warning: true, Reason: reasonTomb + ": deleted again"})
+		}
+		id.p.remove = append(id.p.remove, it)
+	case tomb:
+		// Kept from now on. The entry says so, or each run would have to look again.
+		e.Status, e.Time = state.Delivered, r.now
+		id.renew = append(id.renew, e)
+		fallthrough
+	default:
+		it.reason = reasonKept
+		r.sum.Skipped++
+		r.itemEvent(Skipped, it, Event{Reason: it.reason})
+	}
+	return nil
+}
+
+// notePortion is the state's note of how many messages a session may identify. A link that breaks
+// early would otherwise never let a session come from the first TOP to QUIT: what was identified
+// counts for nothing without it.
+const notePortion = "portion"
+
+// portion cuts what is to be identified down to what the last session could do.
+func (r *run) portion(items []*item) []*item {
+	value, _ := r.st.Note(notePortion)
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n >= len(items) {
+		return items
+	}
+	r.later = len(items) - n
+	return items[:n]
+}
+
+// shrink remembers that a session broke after it had identified done messages.
+func (r *run) shrink(done int) {
+	r.st.SetNote(notePortion, strconv.Itoa(max(1, done*3/4)), r.now)
+}

@@ -1,0 +1,87 @@
+package fetch
+
+import (
+	"errors"
+	"time"
+
+	"mailhaul/fetch/state"
+)
+
+// again is after how long a trouble is told of once more, if it is the same.
+const again = 24 * time.Hour
+
+// report tells of the messages that cannot be had, by plan.
+func (r *run) report(p *plan) error {
+	for _, it := range p.left {
+		if err := r.remember(it, it.reason, false); err != nil {
+			return err
+		}
+		r.count(it, errors.New(it.reason), false)
+	}
+	return r.recordFailed()
+}
+
+// leave notes that a message which was asked for stays on the server.
+func (r *run) leave(it *item, why error, temporary bool) error {
+	err := r.remember(it, why.Error(), true)
+	r.count(it, why, temporary)
+	return err
+}
+
+// count tells of a message that stays on the server, and adds it to the run's outcome.
+func (r *run) count(it *item, why error, temporary bool) {
+	r.leftErr.Messages++
+	if !temporary {
+		r.leftErr.Temporary = false
+	}
+	r.itemEvent(Failed, it, Event{Err: why, Reason: why.Error(), Repeated: it.told})
+}
+
+// remember prepares the state's entry for a message that stays: how often it was tried, why it
+// failed and when that was told last. Nothing is written for what is known and was told today.
+func (r *run) remember(it *item, reason string, tried bool) error {
+	if it.uid == "" || it.listed > 1 {
+		return nil
+	}
+	e := state.Entry{UID: it.uid, Copy: 1, Status: state.Failed, Size: max(it.size, 0)}
+	if known := r.st.Lookup(it.uid); len(known) > 0 {
+		e = known[0]
+		if e.Body == "" && e.Status != state.Failed {
+			it.told = e.Reason == reason && r.now.Sub(e.Reported) < again
+			return nil
+		}
+	}
+	it.told = e.Reason == reason && r.now.Sub(e.Reported) < again && !r.now.Before(e.Reported)
+	if it.told && !tried {
+		return nil
+	}
+	if e.Status == state.Failed {
+		e.Time = r.now
+		if tried {
+			e.Attempts++
+		}
+		e.Reason = reason
+	}
+	if !it.told {
+		e.Reported = r.now
+	}
+	r.failed = append(r.failed, e)
+	return nil
+}
+
+// recordFailed writes what remember has prepared.
+func (r *run) recordFailed() error {
+	if len(r.failed) == 0 {
+		return nil
+	}
+	es := r.failed
+	r.failed = nil
+	hint := ""
+	if r.begun && r.find != nil {
+		var err error
+		if hint, err = r.find.Hint(); err != nil {
+			return err
+		}
+	}
+	return r.st.Record(hint, r.next, es...)
+}

@@ -1,0 +1,203 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch/pop3"
+)
+
+// An item is one message of the listing, and what becomes of it.
+type item struct {
+	num    int
+	uid    string         // "" if the server gave none
+	size   int64          // octets by LIST; -1 unknown
+	listed int            // how many messages of this session have this unique-id
+	nth    int            // which of them this is, by number: 1, 2, …
+	copy   int            // under which number of copy it is or will be recorded
+	id     string         // delivery id, once it is on its way
+	reason string         // why it is skipped, identified, left
+	told   bool           // why it stays was told of within the last day
+	digest deliver.Digest // of what was retrieved to identify it
+}
+
+// list asks for everything that the plan needs: what the server can do, how many messages there
+// are, their unique-ids and sizes. Where the server pipelines, in one flight (protocol: RFC 2449,
+// section 6.6; all four are replies of the TRANSACTION state that change nothing).
+func (r *run) list() error {
+	r.ahead = r.opts.Pipelining && !r.opts.NoCapa && r.caps.Has("PIPELINING")
+	var capa *pop3.CapaCmd
+	var stat *pop3.StatCmd
+	var uidl *pop3.UIDLCmd
+	var list *pop3.ListCmd
+	if r.ahead {
+		capa, stat, uidl, list = r.c.Capa(), r.c.Stat(), r.c.UIDL(), r.c.List()
+	} else if !r.opts.NoCapa {
+		capa = r.c.Capa()
+	}
+	unanswered := func() int { n, _ := r.c.Unanswered(); return n }
+
+	if capa != nil {
+		// What is announced after the login is what counts (RFC 2449, section 6: some
+		// capabilities differ between the states). An -ERR means unknown, not nothing.
+		n := unanswered()
+		caps, err := capa.Wait()
+		if err == nil {
+			r.caps = caps
+		} else if r.c.Err() != nil {
+			return r.lost(err, n)
+		}
+	}
+	if stat == nil {
+		stat = r.c.Stat()
+	}
+	n := unanswered()
+	count, _, err := stat.Wait()
+	switch {
+	case err == nil:
+		r.stat = count
+	case r.c.Err() != nil:
+		return r.lost(err, n)
+	default:
+		r.stat = -1
+	}
+	if r.stat == 0 && uidl == nil {
+		return nil // nothing to ask for, and two waits saved
+	}
+	if uidl == nil {
+		uidl = r.c.UIDL()
+	}
+	n = unanswered()
+	ids, err := uidl.Wait(max(r.stat, 0))
+	if err != nil {
+		if r.c.Err() != nil {
+			return r.lost(err, n)
+		}
+		if err := r.withoutUIDL(err); err != nil {
+			return err
+		}
+	}
+	if list == nil {
+		list = r.c.List()
+	}
+	n = unanswered()
+	sizes, err := list.Wait(max(r.stat, 0))
+	if err != nil {
+		if r.c.Err() != nil {
+			return r.lost(err, n)
+		}
+		sizes = nil // LIST refused: go on without sizes
+	}
+	if r.ahead && !r.caps.Has("PIPELINING") {
+		r.ahead = false // it was announced before the login, or long ago, and is not now
+	}
+	r.items = merge(ids, sizes, max(r.stat, 0), r.noUIDL)
+	if ids != nil && ids.Ignored > 0 {
+		r.event(Event{Type: Failed, Warning: true, Reason: fmt.Sprintf("%d lines of the unique-id listing were not understood", ids.Ignored)})
+	}
+	return nil
+}
+
+// withoutUIDL decides what a refused UIDL means: a server that never had unique-ids is served
+// without them in delete mode; from one that has them, a refusal is trouble that passes, and going
+// on would retrieve everything again.
+func (r *run) withoutUIDL(refused error) error {
+	if r.caps.Has("UIDL") || r.st.Len() > 0 {
+		return fmt.Errorf("%w: %w", ErrUIDLRefused, refused)
+	}
+	if r.opts.Keep {
+		return ErrKeepNeedsUIDL
+	}
+	r.noUIDL = true
+	return nil
+}
+
+// merge joins the listings by message number. The listings win over STAT's count: it counts only
+// where there is no listing at all. A number that UIDL does not list has no unique-id.
+func merge(ids *pop3.UIDListing, sizes *pop3.Listing, stat int, noUIDL bool) []item {
+	var items []item
+	switch {
+	case ids != nil:
+		items = make([]item, 0, len(ids.Messages))
+		for _, m := range ids.Messages {
+			items = append(items, item{num: m.Num, uid: m.UID, size: -1})
+		}
+	case noUIDL && sizes == nil:
+		for n := 1; n <= min(stat, maxGuess); n++ {
+			items = append(items, item{num: n, size: -1})
+		}
+	}
+	if sizes != nil {
+		items = addSizes(items, sizes.Messages)
+	}
+	count(items)
+	return items
+}
+
+// maxGuess bounds how many messages are taken from STAT's word alone.
+const maxGuess = 100_000
+
+// addSizes enters what LIST says. Both listings usually come in the same order; where they do
+// not, a map finds the number.
+func addSizes(items []item, sizes []pop3.Size) []item {
+	var at map[int]int
+	for i, s := range sizes {
+		if i < len(items) && items[i].num == s.Num {
+			items[i].size = s.Octets
+			continue
+		}
+		if at == nil {
+			at = make(map[int]int, len(items))
+			for j := range items {
+				at[items[j].num] = j
+			}
+		}
+		if j, ok := at[s.Num]; ok {
+			items[j].size = s.Octets
+			continue
+		}
+		at[s.Num] = len(items)
+		items = append(items, item{num: s.Num, size: s.Octets})
+	}
+	return items
+}
+
+// count tells each item how many of the listing share its unique-id (RFC 1939, section 7, allows
+// it for identical messages, and servers do it for others).
+func count(items []item) {
+	first := make(map[string]int, len(items))
+	for i := range items {
+		it := &items[i]
+		it.listed, it.nth = 1, 1
+		if it.uid == "" {
+			continue
+		}
+		j, again := first[it.uid]
+		if !again {
+			first[it.uid] = i
+			continue
+		}
+		items[j].listed++
+		it.nth = items[j].listed
+	}
+	for i := range items {
+		if uid := items[i].uid; uid != "" {
+			items[i].listed = items[first[uid]].listed
+		}
+	}
+}
+
+// expires tells whether the server may delete what was only retrieved when the session ends with
+// QUIT (RFC 2449, section 6.7: EXPIRE 0).
+func (r *run) expires() bool {
+	args := r.caps.Args("EXPIRE")
+	return len(args) > 0 && strings.TrimSpace(args[0]) == "0"
+}
+
+// isRefusal tells an -ERR from a failure of the connection.
+func isRefusal(err error) bool {
+	var e *pop3.Error
+	return errors.As(err, &e)
+}

@@ -1,0 +1,163 @@
+package fetch
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"mailhaul/fetch/state"
+)
+
+// A plan says what is to be done with each message of the listing.
+type plan struct {
+	retrieve []*item
+	identify []*item // recorded in an earlier session: deleted if it is still the same message
+	remove   []*item // to be deleted; retrieve and identify add to it
+	skip     []*item // left on purpose
+	left     []*item // wanted, but cannot be had
+}
+
+// Reasons stand in events, in the JSON output and in the manual.
+const (
+	reasonSeen     = "seen: taken over from another program"
+	reasonKept     = "kept on the server"
+	reasonLimit    = "over the limit of messages for this run"
+	reasonDelete   = "delivered by an earlier run"
+	reasonExpired  = "kept long enough"
+	reasonTomb     = "deleted by an earlier run, but listed again"
+	reasonCopies   = "its unique-id stands for several messages"
+	reasonNoHash   = "recorded without a hash: cannot be told from another message"
+	reasonNoUID    = "no unique-id, so it cannot be kept"
+	reasonExpire0  = "failed before, and the server may delete what is retrieved (EXPIRE 0)"
+	reasonNew      = "new"
+	reasonAgain    = "failed before, tried again"
+	reasonNewAgain = "the unique-id now stands for another message"
+)
+
+// plan splits the listing. It looks only at the listing, the state and the options: no octet is
+// sent or written.
+func (r *run) plan() *plan {
+	p := &plan{}
+	for i := range r.items {
+		r.place(p, &r.items[i])
+	}
+	// What failed before comes last, so that a message which breaks the session (an endless
+	// one) does not keep the others from coming. The rest goes by number, as it is listed.
+	failed := func(it *item) int {
+		if it.reason == reasonAgain {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(p.retrieve, func(a, b *item) int { return cmp.Compare(failed(a), failed(b)) })
+	if r.expires() && len(p.identify) > 0 {
+		// A session that deletes must end with QUIT, and must not have retrieved what is
+		// not delivered.
+		p.retrieve = slices.DeleteFunc(p.retrieve, func(it *item) bool {
+			if it.reason == reasonAgain {
+				it.reason = reasonExpire0
+				p.left = append(p.left, it)
+				return true
+			}
+			return false
+		})
+	}
+	if max := r.opts.MaxMessages; max > 0 && len(p.retrieve) > max {
+		for _, it := range p.retrieve[max:] {
+			it.reason = reasonLimit
+			p.skip = append(p.skip, it)
+		}
+		p.retrieve = p.retrieve[:max]
+	}
+	return p
+}
+
+// place puts one message into the plan.
+func (r *run) place(p *plan, it *item) {
+	put := func(to *[]*item, reason string) {
+		it.reason = reason
+		*to = append(*to, it)
+	}
+	it.copy = it.nth
+	if it.uid == "" {
+		if r.opts.Keep {
+			put(&p.left, reasonNoUID)
+			return
+		}
+		r.want(p, it, reasonNew)
+		return
+	}
+	known := r.st.Lookup(it.uid)
+	failed := len(known) > 0 && known[0].Status == state.Failed
+	known = slices.DeleteFunc(slices.Clone(known), func(e state.Entry) bool { return e.Status == state.Failed })
+	switch {
+	case len(known) == 0 && failed:
+		r.want(p, it, reasonAgain)
+	case len(known) == 0:
+		r.want(p, it, reasonNew)
+	case slices.ContainsFunc(known, func(e state.Entry) bool { return e.Status == state.Seen }):
+		put(&p.skip, reasonSeen)
+	case slices.ContainsFunc(known, func(e state.Entry) bool { return e.Body == "" }):
+		put(&p.skip, reasonNoHash)
+	case it.listed == 1 && len(known) == 1:
+		r.placeKnown(p, it, known[0])
+	case r.opts.Keep && it.listed <= len(known) && !slices.ContainsFunc(known, func(e state.Entry) bool { return e.Status == state.Deleted || r.due(e) }):
+		put(&p.skip, reasonKept)
+	default:
+		// Never by count: which is which only the body tells.
+		put(&p.identify, reasonCopies)
+	}
+}
+
+// placeKnown puts a message whose unique-id stands for one message here and in the state.
+func (r *run) placeKnown(p *plan, it *item, e state.Entry) {
+	it.copy = e.Copy
+	switch {
+	case e.Status == state.Deleted:
+		it.reason = reasonTomb
+	case e.Reason != "": // delivered, but short of what LIST promised: never deleted
+		it.reason = e.Reason
+		p.left = append(p.left, it)
+		return
+	case !r.opts.Keep:
+		it.reason = reasonDelete
+	case r.due(e):
+		it.reason = reasonExpired
+	default:
+		it.reason = reasonKept
+		p.skip = append(p.skip, it)
+		return
+	}
+	p.identify = append(p.identify, it)
+}
+
+// want plans the retrieval of a message, unless it is too large.
+func (r *run) want(p *plan, it *item, reason string) {
+	if max := r.opts.MaxSize; max > 0 && it.size > max {
+		it.reason = tooLarge(it.size, max)
+		p.left = append(p.left, it)
+		return
+	}
+	it.reason = reason
+	p.retrieve = append(p.retrieve, it)
+}
+
+func tooLarge(size, max int64) string {
+	return fmt.Sprintf("%d octets are more than max_size, %d", size, max)
+}
+
+// due tells whether a kept message has been kept long enough.
+func (r *run) due(e state.Entry) bool {
+	return r.opts.DeleteAfter > 0 && r.clockOK() && r.now.Sub(e.Time) >= r.opts.DeleteAfter
+}
+
+// maxAhead is how far the clock may be past the state's newest time and still be believed when
+// messages are deleted for their age.
+const maxAhead = 30 * 24 * time.Hour
+
+// clockOK tells whether the clock can be trusted with delete_after: one that was set back or far
+// ahead would delete what is young.
+func (r *run) clockOK() bool {
+	return !r.now.Before(r.newest) && r.now.Sub(r.newest) <= maxAhead
+}

@@ -1,0 +1,316 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"mailhaul/fetch/pop3"
+)
+
+const (
+	// maxCommands is how many octets of commands may be unanswered: so little always fits
+	// the receive buffer of the other side, so that a blocking write cannot deadlock with a
+	// server that is busy writing (RFC 2449, section 6.6), and over a thousand RETRs go out
+	// in one round trip.
+	maxCommands = 16 << 10
+	// maxGroup is after how many texts, or how many of their octets, a UIDL n is sent that
+	// proves their order. Few octets, so that a link which breaks early and often still
+	// proves something each time.
+	maxGroup       = 16
+	maxGroupOctets = 64 << 10
+	// big is the size of a message over which nothing is sent ahead of it: if it is refused
+	// by the target, not much is lost.
+	big = 1 << 20
+	// A message is abandoned when it passes abandonFactor times what LIST said and
+	// abandonOctets more: the server does not stop.
+	abandonFactor = 10
+	abandonOctets = 100_000_000
+)
+
+var (
+	errAbandoned = errors.New("the message does not end")
+	errTooLarge  = errors.New("larger than max_size")
+)
+
+// A pull asks for the texts of messages, many ahead of their replies, and proves that the replies
+// are in order. What take has read counts only when proven says so; undo takes back the texts
+// that were taken last and may have come under a wrong number.
+type pull struct {
+	r      *run
+	text   func(num int) *pop3.TextCmd // RETR, or TOP n 0
+	whole  bool                        // whole messages: LIST tells their size
+	take   func(it *item, body io.Reader) error
+	undo   func(n int)
+	proven func(results []result) error
+
+	todo   []*item
+	flight []sent   // sent, not yet answered, in order
+	group  []result // texts since the last right answer
+	ahead  int      // texts sent since the last UIDL n
+	octets int64    // of those, by LIST
+	huge   *item    // the last one sent ahead, until most of it has come
+	again  []*item  // to be asked for one at a time
+
+	endless *item // the one that was abandoned
+}
+
+// A sent is a command without its reply: a text, or the UIDL n that proves those before it.
+type sent struct {
+	it    *item
+	depth int // texts unanswered when it was sent, itself included
+	text  *pop3.TextCmd
+	probe *pop3.UIDLOneCmd
+}
+
+// A result is what became of one text.
+type result struct {
+	it     *item
+	depth  int
+	octets int64 // as LIST counts them
+	err    error // refused by the server (*pop3.Error), or by the target for itself alone
+}
+
+// run asks for all items. On an error what was proven before stands, the rest is undone.
+func (p *pull) run(ctx context.Context, items []*item) error {
+	if err := p.all(ctx, items); err != nil {
+		p.drop()
+		return err
+	}
+	return nil
+}
+
+func (p *pull) all(ctx context.Context, items []*item) error {
+	for _, it := range items {
+		if p.r.ahead && it.uid != "" {
+			p.todo = append(p.todo, it)
+		} else {
+			p.again = append(p.again, it) // nothing could prove its place
+		}
+	}
+	if err := p.fill(); err != nil {
+		return err
+	}
+	for len(p.flight) > 0 {
+		s := p.flight[0]
+		p.flight = p.flight[1:]
+		if s.probe != nil {
+			if err := p.check(s); err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return ErrStopped
+			}
+		} else if err := p.receive(s); err != nil {
+			return err
+		}
+		if _, octets := p.r.c.Unanswered(); octets < maxCommands/4 {
+			if err := p.fill(); err != nil {
+				return err
+			}
+		}
+	}
+	for _, it := range p.again {
+		if ctx.Err() != nil {
+			return ErrStopped
+		}
+		if err := p.receive(sent{it: it, depth: 1, text: p.text(it.num)}); err != nil {
+			return err
+		}
+		// Nothing else was unanswered: the reply can only be to this command.
+		if err := p.settle(true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill sends as much ahead as may be.
+func (p *pull) fill() error {
+	for p.huge == nil && len(p.todo) > 0 {
+		if _, octets := p.r.c.Unanswered(); octets > maxCommands-64 {
+			break
+		}
+		it := p.todo[0]
+		p.todo = p.todo[1:]
+		n := 1
+		for _, s := range p.flight {
+			if s.text != nil {
+				n++
+			}
+		}
+		p.flight = append(p.flight, sent{it: it, depth: n, text: p.text(it.num)})
+		p.ahead++
+		if p.whole {
+			p.octets += max(it.size, 0)
+			if it.size < 0 || it.size > big {
+				p.huge = it
+			}
+		}
+		if p.ahead >= maxGroup || p.octets >= maxGroupOctets || p.huge != nil || len(p.todo) == 0 {
+			p.flight = append(p.flight, sent{it: it, probe: p.r.c.UIDLOne(it.num)})
+			p.ahead, p.octets = 0, 0
+		}
+	}
+	return p.r.c.Flush()
+}
+
+// receive reads one text.
+func (p *pull) receive(s sent) error {
+	res := result{it: s.it, depth: s.depth}
+	n, _ := p.r.c.Unanswered()
+	body, err := s.text.Body()
+	if err != nil {
+		if p.r.c.Err() != nil {
+			return p.r.lost(err, n)
+		}
+		res.err = err
+		p.release(s.it)
+		p.group = append(p.group, res)
+		return nil
+	}
+	m := &meter{p: p, it: s.it, body: body}
+	err = p.take(s.it, m)
+	if errors.Is(m.err, errTooLarge) && p.r.c.Err() == nil {
+		m.large = true
+		if _, err := io.Copy(io.Discard, m); err == nil {
+			m.err = errTooLarge
+		}
+	}
+	if p.r.c.Err() != nil {
+		return p.r.lost(p.r.c.Err(), n)
+	}
+	switch {
+	case m.err != nil:
+		res.err = m.err
+	case err != nil && !aboutMessage(err):
+		return err
+	default:
+		res.err = err
+	}
+	p.release(s.it)
+	res.octets = body.Octets()
+	p.group = append(p.group, res)
+	if errors.Is(res.err, errAbandoned) {
+		// Its end will never come, and without it no other reply.
+		p.endless = s.it
+		return errAbandoned
+	}
+	return nil
+}
+
+// release lets more be sent when the last one sent ahead has come.
+func (p *pull) release(it *item) {
+	if p.huge == it {
+		p.huge = nil
+	}
+}
+
+// check reads the answer to UIDL n: only if it names both number and unique-id are the texts
+// before it those of their numbers.
+func (p *pull) check(s sent) error {
+	unanswered, _ := p.r.c.Unanswered()
+	num, uid, err := s.probe.Wait()
+	if p.r.c.Err() != nil {
+		return p.r.lost(err, unanswered)
+	}
+	if err != nil || num != s.it.num || uid != s.it.uid {
+		return fmt.Errorf("%w: UIDL %d was not answered with its unique-id", ErrNoPipelining, s.it.num)
+	}
+	return p.settle(false)
+}
+
+// settle decides whether the group is proven. Although the UIDL behind it was answered right, a
+// group with an -ERR in it may have its texts shifted, and a size that disagrees with LIST, where
+// all others agree, may be that of another message: those are asked for again one at a time.
+func (p *pull) settle(alone bool) error {
+	taken, refused, agree, differ := 0, false, 0, 0
+	for _, res := range p.group {
+		switch {
+		case isRefusal(res.err):
+			refused = true
+		case res.err == nil:
+			taken++
+		}
+		if p.whole && res.err == nil && res.it.size >= 0 {
+			if res.octets == res.it.size {
+				agree++
+			} else {
+				differ++
+			}
+		}
+	}
+	sz := &p.r.sizes
+	if !alone && (refused || differ > 0 && sz.differ == 0 && sz.agree+agree > 0) {
+		for _, res := range p.group {
+			p.again = append(p.again, res.it)
+		}
+		p.drop()
+		return nil
+	}
+	for _, res := range p.group {
+		p.r.widest = max(p.r.widest, res.depth)
+	}
+	sz.agree += agree
+	sz.differ += differ
+	group := p.group
+	p.group = p.group[:0]
+	return p.proven(group)
+}
+
+// drop takes back what was taken since the last right answer.
+func (p *pull) drop() {
+	taken := 0
+	for _, res := range p.group {
+		if res.err == nil {
+			taken++
+		}
+	}
+	p.group = p.group[:0]
+	if taken > 0 && p.undo != nil {
+		p.undo(taken)
+	}
+}
+
+// sizes tells how the sizes of this session's messages compare with LIST.
+type sizes struct{ agree, differ int }
+
+// exact tells whether LIST can be believed: it was right, and never wrong.
+func (s sizes) exact() bool { return s.agree > 0 && s.differ == 0 }
+
+// A meter counts the octets of a text as they come, stops it where it is too large, and sends
+// more commands ahead when the end of a huge one is near.
+type meter struct {
+	p     *pull
+	it    *item
+	body  *pop3.Body
+	large bool // too large already: it is only read to its end
+	err   error
+}
+
+func (m *meter) Read(b []byte) (int, error) {
+	if m.err != nil && !m.large {
+		return 0, m.err
+	}
+	n, err := m.body.Read(b)
+	octets := m.body.Octets()
+	if m.p.whole {
+		size := m.it.size
+		if max := m.p.r.opts.MaxSize; max > 0 && octets > max && !m.large {
+			m.err = errTooLarge
+			return 0, m.err
+		}
+		if size >= 0 && octets > abandonFactor*size+abandonOctets {
+			m.err, m.large = errAbandoned, false
+			return 0, m.err
+		}
+		if m.p.huge == m.it && size >= 0 && size-octets < big {
+			m.p.huge = nil
+			if ferr := m.p.fill(); ferr != nil {
+				return n, ferr
+			}
+		}
+	}
+	return n, err
+}

@@ -1,0 +1,340 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+	"time"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch/pop3"
+	"mailhaul/fetch/state"
+)
+
+// A batch is committed and recorded when it has this many messages or octets, or is this old. The
+// first two share the waits for the disk among many; the age bounds what a kill makes superfluous.
+const (
+	batchMessages = 2000
+	batchOctets   = 64 << 20
+	batchAge      = 5 * time.Second
+	// chunkMessages is the batch of a command: nothing is outstanding while it runs.
+	chunkMessages = 200
+)
+
+// nudge is after how much silence of ours the server is sent a NOOP: some end a session after a
+// minute (protocol: RFC 1939, section 3, allows it after ten).
+const nudge = 10 * time.Second
+
+// A staged message is with the target and waits for its commit.
+type staged struct {
+	it     *item
+	octets int64
+}
+
+// A retrieval is the retrieve step of one run.
+type retrieval struct {
+	r      *run
+	p      *plan
+	staged []staged
+	octets int64
+	since  time.Time
+}
+
+// retrieve gets the messages, delivers and records them, batch after batch. On an error of the
+// connection or of the target, everything that is proven is committed and recorded first, so that
+// each run makes progress.
+func (r *run) retrieve(ctx context.Context, p *plan, items []*item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	v := &retrieval{r: r, p: p}
+	if !r.begun {
+		if err := v.begin(items[0]); err != nil {
+			return err
+		}
+	}
+	for len(items) > 0 && ctx.Err() == nil {
+		chunk := items
+		if r.find == nil {
+			// A command may take its time. Nothing is sent ahead of it that the server
+			// would have to wait with.
+			chunk = items[:chunkLen(items)]
+		}
+		items = items[len(chunk):]
+		pl := &pull{r: r, text: r.c.Retr, whole: true, take: v.take(ctx), undo: r.t.Drop, proven: v.proven}
+		err := pl.run(ctx, chunk)
+		if errors.Is(err, errAbandoned) {
+			err = v.abandon(pl)
+		}
+		if cerr := v.commit(ctx); cerr != nil {
+			return errors.Join(err, cerr)
+		}
+		if err != nil {
+			return errors.Join(err, r.recordFailed())
+		}
+	}
+	return r.recordFailed()
+}
+
+// chunkLen is how many messages are spooled before a command is run for each.
+func chunkLen(items []*item) int {
+	var octets int64
+	for i, it := range items {
+		octets += max(it.size, 0)
+		if i == chunkMessages || octets > batchOctets && i > 0 {
+			return i
+		}
+	}
+	return len(items)
+}
+
+// begin tells the state that deliveries follow. A crash from here on leaves doubt.
+func (v *retrieval) begin(first *item) error {
+	hint := ""
+	if v.r.find != nil {
+		var err error
+		if hint, err = v.r.find.Hint(); err != nil {
+			return err
+		}
+	}
+	next := ""
+	if v.r.find == nil {
+		next = nextKey(first.uid, first.copy)
+	}
+	b, err := v.r.st.Begin(hint, next)
+	if err != nil {
+		return err
+	}
+	v.r.begun, v.r.nonce, v.r.next = true, b.Nonce, next
+	return nil
+}
+
+// take stages one message.
+func (v *retrieval) take(ctx context.Context) func(it *item, body io.Reader) error {
+	return func(it *item, body io.Reader) error {
+		r := v.r
+		uid := it.uid
+		if uid == "" {
+			uid = fmt.Sprintf("\x00%d", it.num) // no unique-id has a NUL at its start and means this
+		}
+		it.id = deliveryID(r.nonce, uid, it.copy)
+		return r.t.Deliver(ctx, &deliver.Message{
+			Account: r.opts.Account, UID: it.uid, ID: it.id, Trace: r.received(it.id, time.Now()), Body: body,
+			InDoubt: r.inDoubt(it)})
+	}
+}
+
+// inDoubt tells whether the run before was interrupted with this message in the command's hands.
+func (r *run) inDoubt(it *item) bool {
+	return r.doubt != "" && it.uid != "" && r.doubt == nextKey(it.uid, it.copy)
+}
+
+// proven takes over messages that are staged and known to be those of their numbers.
+func (v *retrieval) proven(results []result) error {
+	for _, res := range results {
+		if res.err != nil {
+			if !isRefusal(res.err) {
+				v.r.undone = true
+			}
+			if err := v.r.leave(res.it, res.err, aboutTime(res.err)); err != nil {
+				return err
+			}
+			continue
+		}
+		if len(v.staged) == 0 {
+			v.since = time.Now()
+		}
+		v.staged = append(v.staged, staged{res.it, res.octets})
+		v.octets += res.octets
+	}
+	if v.r.find != nil && (len(v.staged) >= batchMessages || v.octets >= batchOctets || len(v.staged) > 0 && time.Since(v.since) > batchAge) {
+		return v.commit(context.Background())
+	}
+	return nil
+}
+
+// commit makes what is staged durable and records it, until nothing is staged.
+func (v *retrieval) commit(ctx context.Context) error {
+	for len(v.staged) > 0 {
+		if ctx.Err() != nil && v.r.find == nil {
+			v.r.t.Drop(len(v.staged))
+			v.staged = nil
+			return nil // the caller tells that it was stopped
+		}
+		if err := v.name(); err != nil {
+			return err
+		}
+		got, err := v.r.commitAwake(ctx)
+		if rerr := v.record(got); rerr != nil {
+			v.r.unsure = true
+			return rerr
+		}
+		var de *deliver.Error
+		switch {
+		case err == nil && len(got) == 0:
+			v.r.unsure = true
+			return fmt.Errorf("%d staged messages were not committed", len(v.staged))
+		case err == nil:
+		case errors.As(err, &de) && de.Message && len(v.staged) > 0:
+			it := v.staged[0].it
+			v.staged = v.staged[1:]
+			v.r.undone = true
+			if err := v.r.leave(it, err, de.Temporary); err != nil {
+				return err
+			}
+		default:
+			v.staged = nil
+			v.r.undone = true
+			// Of an I/O error nobody knows what it has destroyed: nothing that is found
+			// later may be trusted, so the doubt is ended as "not delivered". What was
+			// never executed leaves none either.
+			v.r.unsure = !errors.Is(err, syscall.EIO) && !errors.Is(err, deliver.ErrCreate)
+			return err
+		}
+	}
+	v.octets = 0
+	return nil
+}
+
+// name tells the state, for a target that cannot be asked later, which message is given out next.
+func (v *retrieval) name() error {
+	if v.r.find != nil {
+		return nil
+	}
+	next := nextKey(v.staged[0].it.uid, v.staged[0].it.copy)
+	if v.r.next == next {
+		return nil
+	}
+	if err := v.r.st.Record("", next); err != nil {
+		return err
+	}
+	v.r.next = next
+	return nil
+}
+
+// commitAwake is Commit, during which a server that has nothing to send hears from us.
+func (r *run) commitAwake(ctx context.Context) ([]deliver.Receipt, error) {
+	if n, _ := r.c.Unanswered(); n > 0 || r.c.Err() != nil {
+		return r.t.Commit(ctx)
+	}
+	type outcome struct {
+		got []deliver.Receipt
+		err error
+	}
+	// A goroutine, because a command may run for minutes and the server must not take our
+	// silence for our death. The target is used by it alone until it is done.
+	done := make(chan outcome, 1)
+	go func() {
+		got, err := r.t.Commit(ctx)
+		done <- outcome{got, err}
+	}()
+	tick := time.NewTicker(nudge)
+	defer tick.Stop()
+	for {
+		select {
+		case o := <-done:
+			return o.got, o.err
+		case <-tick.C:
+			r.c.Noop().Wait() // a failure shows at the next command
+		}
+	}
+}
+
+// record writes the receipts to the state, and only then tells of them.
+func (v *retrieval) record(got []deliver.Receipt) error {
+	if len(got) == 0 {
+		return nil
+	}
+	r := v.r
+	if len(got) > len(v.staged) {
+		return fmt.Errorf("the target has %d receipts for %d messages", len(got), len(v.staged))
+	}
+	es := make([]state.Entry, 0, len(got))
+	for i, g := range got {
+		it := v.staged[i].it
+		if g.ID != it.id {
+			return fmt.Errorf("the target has a receipt for %s where that of %s was due", g.ID, it.id)
+		}
+		if it.uid == "" {
+			continue
+		}
+		e := r.entry(it.uid, it.copy, g)
+		e.Reason = r.short(it, v.staged[i].octets)
+		if e.Reason != "" {
+			e.Reported = r.now
+		}
+		es = append(es, e)
+	}
+	hint, next := "", ""
+	if r.find != nil {
+		var err error
+		if hint, err = r.find.Hint(); err != nil {
+			return err
+		}
+	} else if len(v.staged) > len(got) {
+		next = nextKey(v.staged[len(got)].it.uid, v.staged[len(got)].it.copy)
+	}
+	if err := r.st.Record(hint, next, es...); err != nil {
+		return err
+	}
+	r.next = next
+	for i, g := range got {
+		v.tell(v.staged[i], g)
+	}
+	v.staged = v.staged[len(got):]
+	return nil
+}
+
+// tell tells of a message that is delivered and recorded, and plans its deletion.
+func (v *retrieval) tell(s staged, g deliver.Receipt) {
+	r := v.r
+	r.sum.Delivered++
+	r.sum.Octets += s.octets
+	r.itemEvent(Message, s.it, Event{Size: s.octets, Destination: g.Where, Reason: s.it.reason, InDoubt: r.inDoubt(s.it)})
+	if reason := r.short(s.it, s.octets); reason != "" {
+		r.count(s.it, errors.New(reason), false)
+		return
+	}
+	if !r.opts.Keep {
+		v.p.remove = append(v.p.remove, s.it)
+	}
+}
+
+// short tells why a message that was delivered is not deleted: its text is empty, or much less
+// than LIST promised on a server whose LIST is right otherwise. The rest may still come one day.
+func (r *run) short(it *item, octets int64) string {
+	switch {
+	case octets == 0:
+		return "delivered, but its text was empty: it stays on the server"
+	case it.size >= 0 && octets < it.size/2 && r.sizes.agree > 0 && r.sizes.differ <= 1:
+		return fmt.Sprintf("delivered, but only %d of %d octets came: it stays on the server", octets, it.size)
+	}
+	return ""
+}
+
+// abandon leaves the message that did not end. The session is over.
+func (v *retrieval) abandon(p *pull) error {
+	v.r.undone = true
+	if it := p.endless; it != nil {
+		return v.r.leave(it, errAbandoned, false)
+	}
+	return nil
+}
+
+// aboutMessage tells an error of one message from one of the whole target.
+func aboutMessage(err error) bool {
+	var de *deliver.Error
+	return errors.As(err, &de) && de.Message
+}
+
+// aboutTime tells whether a failure of one message may pass by itself.
+func aboutTime(err error) bool {
+	var de *deliver.Error
+	if errors.As(err, &de) {
+		return de.Temporary
+	}
+	var pe *pop3.Error
+	return errors.As(err, &pe) && pe.Code == "SYS/TEMP"
+}
