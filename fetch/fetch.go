@@ -170,8 +170,13 @@ func (r *run) settle() error {
 		return nil
 	}
 	if r.find == nil {
-		r.doubt = b.Next // retrieve marks it
-		return nil
+		for i := range r.items {
+			if it := &r.items[i]; it.uid != "" && nextKey(it.uid, it.nth) == b.Next {
+				r.doubt = b.Next // retrieve marks it
+				return nil
+			}
+		}
+		return r.st.End()
 	}
 	if b.Nonce == "" {
 		return r.st.End()

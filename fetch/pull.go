@@ -46,7 +46,8 @@ type pull struct {
 	proven func(results []result) error
 
 	todo   []*item
-	flight []sent   // sent, not yet answered, in order
+	flight  []sent  // sent, not yet answered, in order
+	waiting int     // texts among them
 	group  []result // texts since the last right answer
 	ahead  int      // texts sent since the last UIDL n
 	octets int64    // of those, by LIST
@@ -102,8 +103,11 @@ func (p *pull) all(ctx context.Context, items []*item) error {
 			if ctx.Err() != nil {
 				return ErrStopped
 			}
-		} else if err := p.receive(s); err != nil {
-			return err
+		} else {
+			p.waiting--
+			if err := p.receive(s); err != nil {
+				return err
+			}
 		}
 		if _, octets := p.r.c.Unanswered(); octets < maxCommands/4 {
 			if err := p.fill(); err != nil {
@@ -134,13 +138,8 @@ func (p *pull) fill() error {
 		}
 		it := p.todo[0]
 		p.todo = p.todo[1:]
-		n := 1
-		for _, s := range p.flight {
-			if s.text != nil {
-				n++
-			}
-		}
-		p.flight = append(p.flight, sent{it: it, depth: n, text: p.text(it.num)})
+		p.waiting++
+		p.flight = append(p.flight, sent{it: it, depth: p.waiting, text: p.text(it.num)})
 		p.ahead++
 		if p.whole {
 			p.octets += max(it.size, 0)
@@ -172,11 +171,10 @@ func (p *pull) receive(s sent) error {
 	}
 	m := &meter{p: p, it: s.it, body: body}
 	err = p.take(s.it, m)
-	if errors.Is(m.err, errTooLarge) && p.r.c.Err() == nil {
+	if p.r.c.Err() == nil && (errors.Is(m.err, errTooLarge) || m.err == nil && aboutMessage(err)) {
+		// The next reply stands behind the rest of the text, which may be endless all the same.
 		m.large = true
-		if _, err := io.Copy(io.Discard, m); err == nil {
-			m.err = errTooLarge
-		}
+		io.Copy(io.Discard, m)
 	}
 	if p.r.c.Err() != nil {
 		return p.r.lost(p.r.c.Err(), n)
@@ -285,7 +283,7 @@ type meter struct {
 	p     *pull
 	it    *item
 	body  *pop3.Body
-	large bool // too large already: it is only read to its end
+	large bool // it is only read to its end
 	err   error
 }
 

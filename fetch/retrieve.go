@@ -166,7 +166,8 @@ func (v *retrieval) commit(ctx context.Context) error {
 		if err := v.name(); err != nil {
 			return err
 		}
-		got, err := v.r.commitAwake(ctx)
+		// What is under way is finished, also when the run is to end: its fate would be unknown.
+		got, err := v.r.commitAwake(context.WithoutCancel(ctx))
 		if rerr := v.record(got); rerr != nil {
 			v.r.unsure = true
 			return rerr
