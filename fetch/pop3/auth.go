@@ -245,6 +245,9 @@ func (x *exchange) succeed() error {
 
 // refuse makes the error for an -ERR.
 func (x *exchange) refuse(e *Error, cause error) error {
+	if b, ok := x.mech.(interface{ bound() bool }); ok && b.bound() {
+		return &LoginError{Mechanism: x.label(), Err: e, Cause: cause}
+	}
 	if x.responses == 0 && cause != nil {
 		return fmt.Errorf("%w: %w: %w", ErrRefusedMechanism, cause, e)
 	}

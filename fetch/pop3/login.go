@@ -21,14 +21,16 @@ type Credentials struct {
 }
 
 // Login logs in by the mechanism mech, named as in the configuration ("user", "apop", "plain",
-// "login", "cram-md5", "external", "xoauth2", "oauthbearer"), and by no other; or, if mech is "auto" or
-// "", by the best that the server does. It returns the one that it used, or tried last. caps are
-// those of this connection as it is now; capaKnown says that the server has announced them at all.
+// "login", "cram-md5", "scram-sha-1", "scram-sha-256", both with "-plus", "external", "xoauth2",
+// "oauthbearer"), and by no other; or, if mech is "auto" or "", by the best that the server does. It
+// returns the one that it used, or tried last. caps are those of this connection as it is now;
+// capaKnown says that the server has announced them at all.
 //
 // Another mechanism is tried only after one was refused before a secret was sent
 // (ErrRefusedMechanism). If the connection ended with such a refusal, the error is one too, and the
 // caller may dial again and leave that mechanism out (Caps.Without). Refused credentials are tried
-// once: a *LoginError.
+// once: a *LoginError. So is a failure of any kind with channel binding, and one of SCRAM once the
+// exchange has begun.
 //
 // Whether the connection is fit for a password or a token is the caller's decision, and must be
 // made before.
@@ -45,7 +47,8 @@ func Login(c *Client, caps Caps, capaKnown bool, mech string, cred Credentials) 
 		return mech, c.loginBy(mech, caps, cred)
 	}
 	var before error
-	for _, mech := range choose(caps, cred) {
+	_, unbound := c.binding()
+	for _, mech := range choose(caps, cred, unbound == nil) {
 		err := c.loginBy(mech, caps, cred)
 		if before != nil && err != nil && c.Err() != nil && !isLogin(err) {
 			// The refusal before closed the connection.
@@ -65,8 +68,9 @@ func Login(c *Client, caps Caps, capaKnown bool, mech string, cred Credentials) 
 
 // choose lists the mechanisms for "auto", the best first. USER is tried whether or not it is
 // announced; what is optional must be announced (RFC 2449, section 7). APOP and CRAM-MD5 protect
-// little and demand a password in clear on the server: only users choose them.
-func choose(caps Caps, cred Credentials) []string {
+// little and demand a password in clear on the server: only users choose them. bindable says that
+// the connection has something to bind to.
+func choose(caps Caps, cred Credentials, bindable bool) []string {
 	if cred.Token != "" {
 		if caps.SASL("OAUTHBEARER") && !caps.SASL("XOAUTH2") {
 			return []string{"oauthbearer"}
@@ -74,6 +78,11 @@ func choose(caps Caps, cred Credentials) []string {
 		return []string{"xoauth2"} // some servers forget to announce it
 	}
 	var mechs []string
+	for _, name := range []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1"} {
+		if caps.SASL(name) && (bindable || !strings.HasSuffix(name, plusSuffix)) && preparable(cred.User, cred.Password) {
+			mechs = append(mechs, configName(name))
+		}
+	}
 	if caps.SASL("PLAIN") {
 		mechs = append(mechs, "plain")
 	}
@@ -109,8 +118,8 @@ func (c *Client) loginBy(mech string, caps Caps, cred Credentials) error {
 }
 
 // mechanism makes the client side of a SASL mechanism, and tells whether its initial response is
-// to be sent with AUTH. With PLAIN it saves a wait, and servers that announce PLAIN know it; with
-// tokens it is what Microsoft's servers choke on.
+// to be sent with AUTH. With PLAIN and SCRAM it saves a wait, and servers that announce them know
+// it; with tokens it is what Microsoft's servers choke on.
 func (c *Client) mechanism(mech string, caps Caps, cred Credentials) (m sasl.Client, initial bool, err error) {
 	switch mech {
 	case "plain":
@@ -119,6 +128,10 @@ func (c *Client) mechanism(mech string, caps Caps, cred Credentials) (m sasl.Cli
 		return &login{user: cred.User, pass: cred.Password}, false, nil
 	case "cram-md5":
 		return &cramMD5{user: cred.User, pass: cred.Password}, false, nil
+	case "scram-sha-1", "scram-sha-256", "scram-sha-1-plus", "scram-sha-256-plus":
+		name := strings.ToUpper(mech)
+		m, err := newSCRAM(name, cred.User, cred.Password, caps.SASL(name+plusSuffix), c.binding)
+		return m, caps.SASL(name), err
 	case "external":
 		return &external{cred.User}, false, nil
 	case "xoauth2":
