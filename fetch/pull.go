@@ -45,14 +45,14 @@ type pull struct {
 	undo   func(n int)
 	proven func(results []result) error
 
-	todo   []*item
-	flight  []sent  // sent, not yet answered, in order
-	waiting int     // texts among them
-	group  []result // texts since the last right answer
-	ahead  int      // texts sent since the last UIDL n
-	octets int64    // of those, by LIST
-	huge   *item    // the last one sent ahead, until most of it has come
-	again  []*item  // to be asked for one at a time
+	todo    []*item
+	flight  []sent   // sent, not yet answered, in order
+	waiting int      // texts among them
+	group   []result // texts since the last right answer
+	ahead   int      // texts sent since the last UIDL n
+	octets  int64    // of those, by LIST
+	huge    *item    // the last one sent ahead, until most of it has come
+	again   []*item  // to be asked for one at a time
 
 	endless *item // the one that was abandoned
 }
