@@ -1,0 +1,135 @@
+package deliver
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+)
+
+// A spool holds whole messages that wait for a target that must not wait for the network: no lock
+// is held, and no program started, before the last octet is here. It is one file without a name,
+// so that nothing is left of it however the run ends. It is no promise: nothing in it is synced.
+type spool struct {
+	dir    string
+	f      *os.File   // nil before the first message
+	end    int64      // where the next message begins
+	staged []*spooled // in the order they came
+}
+
+// A spooled message is in the spool in its stored form.
+type spooled struct {
+	ID, Account, UID string
+	Trace            string
+	InDoubt          bool
+	Digest
+	// Sender and Recipient are of the envelope, as far as the header tells: one word each, "" if
+	// unknown or null. They are as hostile as the message.
+	Sender, Recipient string
+
+	off int64
+}
+
+// newSpool returns an empty spool, which makes its file in dir when the first message comes. ""
+// is the directory for temporary files.
+func newSpool(dir string) *spool {
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	return &spool{dir: dir}
+}
+
+// add reads m.Body to its end and stages m. On an error, a *readError if it is that of the body,
+// nothing of m remains.
+func (s *spool) add(m *Message) (*spooled, error) {
+	if s.f == nil {
+		f, err := unnamed(s.dir)
+		if err != nil {
+			return nil, err
+		}
+		s.f = f
+	}
+	env := envelope{}
+	d, err := store(io.MultiWriter(io.NewOffsetWriter(s.f, s.end), &env), m.Body)
+	if err != nil {
+		s.cut()
+		return nil, err
+	}
+	sp := &spooled{
+		// Cloned: a unique-id may be part of a whole listing.
+		ID: m.ID, Account: m.Account, UID: strings.Clone(m.UID), Trace: m.Trace, InDoubt: m.InDoubt,
+		Digest: d, Sender: env.Sender(), Recipient: env.Recipient(), off: s.end,
+	}
+	s.end += d.Size
+	s.staged = append(s.staged, sp)
+	return sp, nil
+}
+
+// reader reads the stored form of a staged message, without its trace field.
+func (s *spool) reader(sp *spooled) *io.SectionReader {
+	return io.NewSectionReader(s.f, sp.off, sp.Size)
+}
+
+// drop unstages the n messages staged last.
+func (s *spool) drop(n int) {
+	n = max(0, min(n, len(s.staged)))
+	if n == 0 {
+		return
+	}
+	keep := len(s.staged) - n
+	s.end = s.staged[keep].off
+	clear(s.staged[keep:])
+	s.staged = s.staged[:keep]
+	s.cut()
+}
+
+// shift unstages the n messages staged first. Their room is free again when the spool is empty.
+func (s *spool) shift(n int) {
+	n = max(0, min(n, len(s.staged)))
+	clear(s.staged[:n])
+	s.staged = s.staged[n:]
+	if n > 0 && len(s.staged) == 0 {
+		s.reset()
+	}
+}
+
+// reset unstages everything.
+func (s *spool) reset() {
+	clear(s.staged)
+	s.staged, s.end = s.staged[:0], 0
+	s.cut()
+}
+
+// cut gives room back. If it fails the room is lost until close, and no more: what stands behind
+// the end is written over, and never read.
+func (s *spool) cut() {
+	if s.f != nil {
+		_ = s.f.Truncate(s.end)
+	}
+}
+
+// close unstages everything and frees the file.
+func (s *spool) close() error {
+	s.staged, s.end = nil, 0
+	if s.f == nil {
+		return nil
+	}
+	err := s.f.Close()
+	s.f = nil
+	return err
+}
+
+// unnamed makes a file in dir that no directory lists, readable and writable by us alone.
+func unnamed(dir string) (*os.File, error) {
+	if f, ok := openUnnamed(dir); ok {
+		return f, nil
+	}
+	f, err := os.CreateTemp(dir, ".spool-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
