@@ -118,8 +118,8 @@ func (c *Client) loginBy(mech string, caps Caps, cred Credentials) error {
 }
 
 // mechanism makes the client side of a SASL mechanism, and tells whether its initial response is
-// to be sent with AUTH. With PLAIN and SCRAM it saves a wait, and servers that announce them know
-// it; with tokens it is what Microsoft's servers choke on.
+// to be sent with AUTH. With PLAIN, SCRAM and EXTERNAL it saves a wait, and servers that announce
+// them know it; with tokens it is what Microsoft's servers choke on.
 func (c *Client) mechanism(mech string, caps Caps, cred Credentials) (m sasl.Client, initial bool, err error) {
 	switch mech {
 	case "plain":
@@ -133,7 +133,7 @@ func (c *Client) mechanism(mech string, caps Caps, cred Credentials) (m sasl.Cli
 		m, err := newSCRAM(name, cred.User, cred.Password, caps.SASL(name+plusSuffix), c.binding)
 		return m, caps.SASL(name), err
 	case "external":
-		return &external{cred.User}, false, nil
+		return &external{cred.User}, caps.SASL("EXTERNAL"), nil
 	case "xoauth2":
 		return &xoauth2{user: cred.User, token: cred.Token}, false, nil
 	case "oauthbearer":
