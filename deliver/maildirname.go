@@ -77,9 +77,9 @@ func nameID(name, nonce string) string {
 	}
 }
 
-// removeStale removes what killed runs have left in tmp, if it is ours and old. A failure does no
+// removeOld removes what killed runs have left in tmp, if it is ours and old. A failure does no
 // harm: the next run tries again.
-func removeStale(tmp string, now time.Time) {
+func removeOld(tmp string, now time.Time) {
 	names, err := readNames(tmp)
 	if err != nil {
 		return
