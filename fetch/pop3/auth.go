@@ -26,7 +26,7 @@ func (c *Client) UserPass(user, pass string) error {
 	if err := errors.Join(checkArgument("user name", user), checkArgument("password", pass)); err != nil {
 		return err
 	}
-	if err := c.settle(); err != nil {
+	if err := c.beginLogin(); err != nil {
 		return err
 	}
 	c.Mask(pass)
@@ -45,7 +45,7 @@ func (c *Client) Apop(user, secret string) error {
 	if c.stamp == "" {
 		return fmt.Errorf("%w: APOP: the greeting has no time stamp", ErrRefusedMechanism)
 	}
-	if err := c.settle(); err != nil {
+	if err := c.beginLogin(); err != nil {
 		return err
 	}
 	sum := md5.Sum([]byte(c.stamp + secret))
@@ -53,6 +53,18 @@ func (c *Client) Apop(user, secret string) error {
 	c.Mask(secret)
 	c.Mask(digest)
 	return refused("apop", c.secretly("APOP", "APOP "+user+" "+digest, "APOP "+user+" "+masked).Wait(), true)
+}
+
+// beginLogin is before everything that tells who the user is. Who has asked for TLS does not want to
+// log in without, whatever the server has answered (RFC 2595, section 2.2).
+func (c *Client) beginLogin() error {
+	if err := c.settle(); err != nil {
+		return err
+	}
+	if _, secure := c.TLS(); c.stls && !secure {
+		return ErrNoTLS
+	}
+	return nil
 }
 
 // secretly queues a command of the login.
@@ -97,7 +109,7 @@ func (c *Client) Auth(mech sasl.Client, initial bool) error {
 	if err := checkMechanism(name); err != nil {
 		return err
 	}
-	if err := c.settle(); err != nil {
+	if err := c.beginLogin(); err != nil {
 		return err
 	}
 	x := &exchange{c: c, mech: mech, name: name, ir: ir}

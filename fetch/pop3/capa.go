@@ -96,7 +96,7 @@ func (cmd *CapaCmd) parse(b *Body) error {
 }
 
 // STLS begins TLS on a connection in clear (RFC 2595, section 4). An -ERR is an *Error, and the
-// session goes on in clear: what that means is the caller's decision. Every other error ends it.
+// session goes on in clear, but takes no login any more (ErrNoTLS). Every other error ends it.
 //
 // What the server has said before is worthless then, for anyone may have said it: the caller must
 // forget the capabilities and ask again. cfg as for NewTLS; without a ServerName the certificate
@@ -108,6 +108,7 @@ func (c *Client) STLS(cfg *tls.Config) error {
 	if err := c.settle(); err != nil {
 		return err
 	}
+	c.stls = true
 	if err := c.plain("STLS").Wait(); err != nil {
 		return err
 	}

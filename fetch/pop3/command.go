@@ -15,11 +15,13 @@ type command struct {
 	octets int    // of the line
 	behind bool   // was sent behind an unanswered command
 	multi  bool   // +OK is followed by a multiline response
+	keep   bool   // the status line is wanted as it is
 	// read takes the multiline response as soon as its turn comes; nil leaves it to a reader.
 	read func(*Body) error
 
 	replied bool
 	text    string // of a +OK
+	status  string // if it is to be kept
 	body    *Body
 	err     error
 }
@@ -190,6 +192,9 @@ func (c *Client) readReply() error {
 	}
 	kind, text := parseStatus(line)
 	c.dialogue.status(line, kind, text)
+	if cmd.keep {
+		cmd.status = c.dialogue.redact(string(line))
+	}
 	switch kind {
 	case statusOK:
 		c.pipelined = c.pipelined || cmd.behind

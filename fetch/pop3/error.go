@@ -19,6 +19,8 @@ var (
 	ErrPlaintext = errors.New("plaintext behind the answer to STLS")
 	// ErrNotTLS says that the other side did not answer TLS with TLS.
 	ErrNotTLS = errors.New("the server does not speak TLS on this port")
+	// ErrNoTLS says that a login was not sent, because STLS was, and has led to nothing.
+	ErrNoTLS = errors.New("no login in clear after STLS was refused")
 	// ErrInterrupted says that an error was brought about by Interrupt.
 	ErrInterrupted = errors.New("interrupted")
 	// ErrArgument says that an argument would break the command line (CR, LF or NUL in it) or
