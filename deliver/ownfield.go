@@ -2,8 +2,11 @@ package deliver
 
 import "bytes"
 
-// idLen is the length of a delivery id: 12 digits of nonce, 16 of hash.
-const idLen = 28
+// The digits of a delivery id: a nonce, then 16 of a hash.
+const (
+	nonceLen = 12
+	idLen    = 28
+)
 
 // ownTrace looks at the beginning of a stored message for our trace field of a run with this
 // nonce, and returns the field's length with its line end, and the delivery id in it. The length
