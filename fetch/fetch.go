@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"mailhaul/deliver"
@@ -92,6 +93,7 @@ type run struct {
 	later   int           // messages left to be deleted by the next run: see portion
 	unsure  bool          // a fate is unknown: a Commit or a Record failed
 	undone  bool          // retrieved, but not delivered: with EXPIRE 0 no QUIT
+	over    bool          // a message that did not end was abandoned: no other reply can come
 	refused int           // deletions that the server refused
 	leftErr LeftError
 }
@@ -147,7 +149,7 @@ func (r *run) run(ctx context.Context) error {
 		return err
 	}
 	err := r.retrieve(ctx, p, p.retrieve)
-	if err == nil && ctx.Err() == nil {
+	if err == nil && ctx.Err() == nil && !r.over {
 		var others []*item
 		if others, err = r.identify(ctx, p); err == nil {
 			err = r.retrieve(ctx, p, others)
@@ -156,7 +158,7 @@ func (r *run) run(ctx context.Context) error {
 	if r.begun && !r.unsure {
 		err = errors.Join(err, r.st.End())
 	}
-	if err != nil || ctx.Err() != nil {
+	if err != nil || ctx.Err() != nil || r.over {
 		return err
 	}
 	return r.remove(p)
@@ -170,9 +172,10 @@ func (r *run) settle() error {
 		return nil
 	}
 	if r.find == nil {
+		_, uid, _ := strings.Cut(b.Next, ":")
 		for i := range r.items {
-			if it := &r.items[i]; it.uid != "" && nextKey(it.uid, it.nth) == b.Next {
-				r.doubt = b.Next // retrieve marks it
+			if r.items[i].uid == uid && uid != "" {
+				r.doubt, r.next = b.Next, b.Next // retrieve marks it
 				return nil
 			}
 		}
@@ -186,7 +189,7 @@ func (r *run) settle() error {
 		return err
 	}
 	if len(found) > 0 {
-		if err := r.recordFound(b.Nonce, found); err != nil {
+		if err := r.recordFound(b, found); err != nil {
 			return err
 		}
 	}
@@ -195,7 +198,7 @@ func (r *run) settle() error {
 
 // recordFound records those of the found messages that are still listed. The others are gone from
 // the server, and nothing need be known of them.
-func (r *run) recordFound(nonce string, found []deliver.Receipt) error {
+func (r *run) recordFound(b state.Begin, found []deliver.Receipt) error {
 	byID := make(map[string]deliver.Receipt, len(found))
 	for _, f := range found {
 		byID[f.ID] = f
@@ -205,8 +208,12 @@ func (r *run) recordFound(nonce string, found []deliver.Receipt) error {
 		if it.uid == "" || it.listed > 1 && it.nth > 1 {
 			continue // the first of an id looks for all its copies
 		}
-		for copy := 1; copy <= it.listed+len(r.st.Lookup(it.uid)); copy++ {
-			if f, ok := byID[deliveryID(nonce, it.uid, copy)]; ok {
+		last := 0 // numbers may have gaps: copies are forgotten one by one
+		for _, e := range r.st.Lookup(it.uid) {
+			last = max(last, e.Copy)
+		}
+		for copy := 1; copy <= last+it.listed; copy++ {
+			if f, ok := byID[deliveryID(b.Nonce, it.uid, copy)]; ok {
 				es = append(es, r.entry(it.uid, copy, f))
 			}
 		}
@@ -214,11 +221,22 @@ func (r *run) recordFound(nonce string, found []deliver.Receipt) error {
 	if len(es) == 0 {
 		return nil
 	}
-	hint, err := r.find.Hint()
-	if err != nil {
-		return err
+	return r.st.Record(b.Hint, b.Next, es...)
+}
+
+// save records entries. What the state says for the case of a crash is still true behind it.
+func (r *run) save(es ...state.Entry) error {
+	if len(es) == 0 {
+		return nil
 	}
-	return r.st.Record(hint, "", es...)
+	hint := ""
+	if r.begun && r.find != nil {
+		var err error
+		if hint, err = r.find.Hint(); err != nil {
+			return err
+		}
+	}
+	return r.st.Record(hint, r.next, es...)
 }
 
 // listed tells the state what the server lists, so that it can forget.

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -68,10 +69,7 @@ func (id *identifier) run(ctx context.Context, items []*item) error {
 	if err := id.pull(ctx, id.r.c.Retr, true, id.bodies, id.byBody); err != nil {
 		return err
 	}
-	if len(id.renew) > 0 {
-		return id.r.st.Record("", "", id.renew...)
-	}
-	return nil
+	return id.r.save(id.renew...)
 }
 
 // tryTop asks for one header alone.
@@ -90,7 +88,7 @@ func (id *identifier) tryTop(ctx context.Context, top func(int) *pop3.TextCmd, i
 
 // pull reads the texts and hashes them.
 func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, whole bool, items []*item, judge func(result) error) error {
-	if len(items) == 0 {
+	if len(items) == 0 || id.r.over {
 		return nil
 	}
 	digester := deliver.NewDigester()
@@ -112,7 +110,11 @@ func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, wh
 			}
 			return nil
 		}}
-	return p.run(ctx, items)
+	err := p.run(ctx, items)
+	if errors.Is(err, errAbandoned) {
+		return id.r.abandon(p.endless)
+	}
+	return err
 }
 
 // byHead judges by the header. Another header may come of a server that changes headers: the body
@@ -132,6 +134,9 @@ func (id *identifier) byHead(res result) error {
 func (id *identifier) byBody(res result) error {
 	it := res.it
 	if res.err != nil {
+		if !isRefusal(res.err) {
+			id.r.undone = true // it may be another message
+		}
 		return id.r.leave(it, res.err, true)
 	}
 	known := id.r.st.Lookup(it.uid)
@@ -167,6 +172,8 @@ func (id *identifier) same(it *item, e state.Entry) error {
 	tomb := e.Status == state.Deleted
 	due := !r.opts.Keep || r.due(e)
 	switch {
+	case e.Reason != "": // it came short of what LIST promised, and still does
+		r.count(it, errors.New(e.Reason), false)
 	case due:
 		if tomb {
 			r.itemEvent(Failed, it, Event{Warning: true, Reason: reasonTomb + ": deleted again"})
@@ -204,4 +211,9 @@ func (r *run) portion(items []*item) []*item {
 // shrink remembers that a session broke after it had identified done messages.
 func (r *run) shrink(done int) {
 	r.st.SetNote(notePortion, strconv.Itoa(max(1, done*3/4)), r.now)
+}
+
+// grow lets the next session do more than this one, which came to its end with so many.
+func (r *run) grow(done int) error {
+	return r.st.SetNote(notePortion, strconv.Itoa(2*max(1, done)), r.now)
 }

@@ -69,6 +69,22 @@ func (r *run) remember(it *item, reason string, tried bool) error {
 	return nil
 }
 
+// broke prepares the entry of the message whose reply was due when the connection was lost. It may
+// be the cause, and come last from now on; the error of the connection tells the user enough.
+func (r *run) broke(it *item) {
+	known := r.st.Lookup(it.uid)
+	if it.uid == "" || it.listed > 1 || len(known) > 0 && known[0].Status != state.Failed {
+		return
+	}
+	e := state.Entry{UID: it.uid, Copy: 1, Status: state.Failed, Size: max(it.size, 0)}
+	if len(known) > 0 {
+		e = known[0]
+	}
+	e.Time, e.Reason = r.now, errBroke.Error()
+	e.Attempts++
+	r.failed = append(r.failed, e)
+}
+
 // recordFailed writes what remember has prepared.
 func (r *run) recordFailed() error {
 	if len(r.failed) == 0 {
@@ -76,12 +92,5 @@ func (r *run) recordFailed() error {
 	}
 	es := r.failed
 	r.failed = nil
-	hint := ""
-	if r.begun && r.find != nil {
-		var err error
-		if hint, err = r.find.Hint(); err != nil {
-			return err
-		}
-	}
-	return r.st.Record(hint, r.next, es...)
+	return r.save(es...)
 }

@@ -19,6 +19,8 @@ type item struct {
 	copy   int            // under which number of copy it is or will be recorded
 	id     string         // delivery id, once it is on its way
 	reason string         // why it is skipped, identified, left
+	tries  int            // how often it failed before
+	why    string         // for what reason it failed before
 	told   bool           // why it stays was told of within the last day
 	digest deliver.Digest // of what was retrieved to identify it
 }
@@ -32,12 +34,14 @@ func (r *run) list() error {
 	var stat *pop3.StatCmd
 	var uidl *pop3.UIDLCmd
 	var list *pop3.ListCmd
+	flight := func() { stat, uidl, list = r.c.Stat(), r.c.UIDL(), r.c.List() }
+	unanswered := func() int { n, _ := r.c.Unanswered(); return n }
 	if r.ahead {
-		capa, stat, uidl, list = r.c.Capa(), r.c.Stat(), r.c.UIDL(), r.c.List()
+		capa = r.c.Capa()
+		flight()
 	} else if !r.opts.NoCapa {
 		capa = r.c.Capa()
 	}
-	unanswered := func() int { n, _ := r.c.Unanswered(); return n }
 
 	if capa != nil {
 		// What is announced after the login is what counts (RFC 2449, section 6: some
@@ -46,6 +50,10 @@ func (r *run) list() error {
 		caps, err := capa.Wait()
 		if err == nil {
 			r.caps = caps
+			if !r.ahead && r.opts.Pipelining && caps.Has("PIPELINING") {
+				r.ahead = true
+				flight()
+			}
 		} else if r.c.Err() != nil {
 			return r.lost(err, n)
 		}

@@ -29,7 +29,6 @@ const (
 	reasonCopies   = "its unique-id stands for several messages"
 	reasonNoHash   = "recorded without a hash: cannot be told from another message"
 	reasonNoUID    = "no unique-id, so it cannot be kept"
-	reasonExpire0  = "failed before, and the server may delete what is retrieved (EXPIRE 0)"
 	reasonNew      = "new"
 	reasonAgain    = "failed before, tried again"
 	reasonNewAgain = "the unique-id now stands for another message"
@@ -44,23 +43,26 @@ func (r *run) plan() *plan {
 	}
 	// What failed before comes last, so that a message which breaks the session (an endless
 	// one) does not keep the others from coming. The rest goes by number, as it is listed.
-	failed := func(it *item) int {
-		if it.reason == reasonAgain {
-			return 1
+	// But what is in doubt comes first of all: the next mark in the state wipes that out.
+	slices.SortStableFunc(p.retrieve, func(a, b *item) int {
+		switch doubt := r.inDoubt(a); {
+		case doubt == r.inDoubt(b):
+			return cmp.Compare(a.tries, b.tries)
+		case doubt:
+			return -1
 		}
-		return 0
-	}
-	slices.SortStableFunc(p.retrieve, func(a, b *item) int { return cmp.Compare(failed(a), failed(b)) })
-	if r.expires() && len(p.identify) > 0 {
-		// A session that deletes must end with QUIT, and must not have retrieved what is
-		// not delivered.
+		return 1
+	})
+	if len(p.identify) > 0 {
+		// A session that deletes must come to its QUIT: what may keep it from that waits
+		// for one in which nothing is to be deleted.
 		p.retrieve = slices.DeleteFunc(p.retrieve, func(it *item) bool {
-			if it.reason == reasonAgain {
-				it.reason = reasonExpire0
-				p.left = append(p.left, it)
-				return true
+			if !it.breaks() && (it.tries == 0 || !r.expires()) {
+				return false
 			}
-			return false
+			it.reason = it.why
+			p.left = append(p.left, it)
+			return true
 		})
 	}
 	if max := r.opts.MaxMessages; max > 0 && len(p.retrieve) > max {
@@ -90,6 +92,9 @@ func (r *run) place(p *plan, it *item) {
 	}
 	known := r.st.Lookup(it.uid)
 	failed := len(known) > 0 && known[0].Status == state.Failed
+	if failed {
+		it.tries, it.why = known[0].Attempts, known[0].Reason
+	}
 	known = slices.DeleteFunc(slices.Clone(known), func(e state.Entry) bool { return e.Status == state.Failed })
 	switch {
 	case len(known) == 0 && failed:
@@ -141,6 +146,12 @@ func (r *run) want(p *plan, it *item, reason string) {
 	}
 	it.reason = reason
 	p.retrieve = append(p.retrieve, it)
+}
+
+// breaks tells whether sessions do not survive the attempt to retrieve the message. One lost
+// connection may be chance.
+func (it *item) breaks() bool {
+	return it.why == errAbandoned.Error() || it.why == errBroke.Error() && it.tries > 1
 }
 
 func tooLarge(size, max int64) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"mailhaul/fetch/pop3"
 )
@@ -32,6 +33,7 @@ const (
 var (
 	errAbandoned = errors.New("the message does not end")
 	errTooLarge  = errors.New("larger than max_size")
+	errBroke     = errors.New("the connection broke while it was retrieved")
 )
 
 // A pull asks for the texts of messages, many ahead of their replies, and proves that the replies
@@ -54,6 +56,7 @@ type pull struct {
 	huge    *item    // the last one sent ahead, until most of it has come
 	again   []*item  // to be asked for one at a time
 
+	broken  *item // the one whose reply was due when the connection was lost
 	endless *item // the one that was abandoned
 }
 
@@ -75,11 +78,15 @@ type result struct {
 
 // run asks for all items. On an error what was proven before stands, the rest is undone.
 func (p *pull) run(ctx context.Context, items []*item) error {
-	if err := p.all(ctx, items); err != nil {
+	err := p.all(ctx, items)
+	if err != nil {
+		if p.r.c.Err() != nil && p.r.ahead && p.shifted() {
+			// What was lost is the server's fault: a command, perhaps.
+			err = fmt.Errorf("%w: sizes disagree with LIST: %w", ErrNoPipelining, err)
+		}
 		p.drop()
-		return err
 	}
-	return nil
+	return err
 }
 
 func (p *pull) all(ctx context.Context, items []*item) error {
@@ -147,7 +154,8 @@ func (p *pull) fill() error {
 				p.huge = it
 			}
 		}
-		if p.ahead >= maxGroup || p.octets >= maxGroupOctets || p.huge != nil || len(p.todo) == 0 {
+		last := len(p.todo) == 0 || p.todo[0].tries > 0 // what may break the session comes behind a proof
+		if p.ahead >= maxGroup || p.octets >= maxGroupOctets || p.huge != nil || last {
 			p.flight = append(p.flight, sent{it: it, probe: p.r.c.UIDLOne(it.num)})
 			p.ahead, p.octets = 0, 0
 		}
@@ -162,6 +170,7 @@ func (p *pull) receive(s sent) error {
 	body, err := s.text.Body()
 	if err != nil {
 		if p.r.c.Err() != nil {
+			p.broken = s.it
 			return p.r.lost(err, n)
 		}
 		res.err = err
@@ -177,6 +186,7 @@ func (p *pull) receive(s sent) error {
 		io.Copy(io.Discard, m)
 	}
 	if p.r.c.Err() != nil {
+		p.broken = s.it
 		return p.r.lost(p.r.c.Err(), n)
 	}
 	switch {
@@ -223,24 +233,8 @@ func (p *pull) check(s sent) error {
 // group with an -ERR in it may have its texts shifted, and a size that disagrees with LIST, where
 // all others agree, may be that of another message: those are asked for again one at a time.
 func (p *pull) settle(alone bool) error {
-	taken, refused, agree, differ := 0, false, 0, 0
-	for _, res := range p.group {
-		switch {
-		case isRefusal(res.err):
-			refused = true
-		case res.err == nil:
-			taken++
-		}
-		if p.whole && res.err == nil && res.it.size >= 0 {
-			if res.octets == res.it.size {
-				agree++
-			} else {
-				differ++
-			}
-		}
-	}
-	sz := &p.r.sizes
-	if !alone && (refused || differ > 0 && sz.differ == 0 && sz.agree+agree > 0) {
+	refused := slices.ContainsFunc(p.group, func(res result) bool { return isRefusal(res.err) })
+	if !alone && (refused || p.shifted()) {
 		for _, res := range p.group {
 			p.again = append(p.again, res.it)
 		}
@@ -250,11 +244,33 @@ func (p *pull) settle(alone bool) error {
 	for _, res := range p.group {
 		p.r.widest = max(p.r.widest, res.depth)
 	}
-	sz.agree += agree
-	sz.differ += differ
+	sz := p.sizes()
+	p.r.sizes.agree += sz.agree
+	p.r.sizes.differ += sz.differ
 	group := p.group
 	p.group = p.group[:0]
 	return p.proven(group)
+}
+
+// sizes compares the sizes of the group with LIST.
+func (p *pull) sizes() (sz sizes) {
+	for _, res := range p.group {
+		switch {
+		case !p.whole || res.err != nil || res.it.size < 0:
+		case res.octets == res.it.size:
+			sz.agree++
+		default:
+			sz.differ++
+		}
+	}
+	return sz
+}
+
+// shifted tells whether the texts of the group may have come under each other's numbers: a size
+// disagrees with LIST where all others of the session agree.
+func (p *pull) shifted() bool {
+	sz := p.sizes()
+	return sz.differ > 0 && p.r.sizes.differ == 0 && p.r.sizes.agree+sz.agree > 0
 }
 
 // drop takes back what was taken since the last right answer.
@@ -274,8 +290,8 @@ func (p *pull) drop() {
 // sizes tells how the sizes of this session's messages compare with LIST.
 type sizes struct{ agree, differ int }
 
-// exact tells whether LIST can be believed: it was right, and never wrong.
-func (s sizes) exact() bool { return s.agree > 0 && s.differ == 0 }
+// mostly tells whether LIST is right but for single messages.
+func (s sizes) mostly() bool { return s.agree > 0 && s.differ <= 1+s.agree/4 }
 
 // A meter counts the octets of a text as they come, stops it where it is too large, and sends
 // more commands ahead when the end of a huge one is near.
@@ -292,15 +308,14 @@ func (m *meter) Read(b []byte) (int, error) {
 		return 0, m.err
 	}
 	n, err := m.body.Read(b)
-	octets := m.body.Octets()
+	octets, size := m.body.Octets(), m.it.size
+	if size >= 0 && octets > abandonFactor*size+abandonOctets {
+		m.err, m.large = errAbandoned, false
+		return 0, m.err
+	}
 	if m.p.whole {
-		size := m.it.size
 		if max := m.p.r.opts.MaxSize; max > 0 && octets > max && !m.large {
 			m.err = errTooLarge
-			return 0, m.err
-		}
-		if size >= 0 && octets > abandonFactor*size+abandonOctets {
-			m.err, m.large = errAbandoned, false
 			return 0, m.err
 		}
 		if m.p.huge == m.it && size >= 0 && size-octets < big {

@@ -34,6 +34,9 @@ func (r *run) remove(p *plan) error {
 		return fmt.Errorf("%w (%d messages)", ErrNotDeleted, r.refused)
 	}
 	if r.later > 0 {
+		if err := r.grow(len(gone)); err != nil {
+			return err
+		}
 		return fmt.Errorf("%w (%d messages: the last session broke while they were looked at)", ErrNotDeleted, r.later)
 	}
 	if v, _ := r.st.Note(notePortion); v != "" {
@@ -131,10 +134,8 @@ func (r *run) bury(gone []*item) error {
 			}
 		}
 	}
-	if len(es) > 0 {
-		if err := r.st.Record("", "", es...); err != nil {
-			return err
-		}
+	if err := r.save(es...); err != nil {
+		return err
 	}
 	for _, it := range gone {
 		r.sum.Deleted++

@@ -46,7 +46,7 @@ type retrieval struct {
 // connection or of the target, everything that is proven is committed and recorded first, so that
 // each run makes progress.
 func (r *run) retrieve(ctx context.Context, p *plan, items []*item) error {
-	if len(items) == 0 {
+	if len(items) == 0 || r.over {
 		return nil
 	}
 	v := &retrieval{r: r, p: p}
@@ -55,7 +55,7 @@ func (r *run) retrieve(ctx context.Context, p *plan, items []*item) error {
 			return err
 		}
 	}
-	for len(items) > 0 && ctx.Err() == nil {
+	for len(items) > 0 && ctx.Err() == nil && !r.over {
 		chunk := items
 		if r.find == nil {
 			// A command may take its time. Nothing is sent ahead of it that the server
@@ -66,12 +66,15 @@ func (r *run) retrieve(ctx context.Context, p *plan, items []*item) error {
 		pl := &pull{r: r, text: r.c.Retr, whole: true, take: v.take(ctx), undo: r.t.Drop, proven: v.proven}
 		err := pl.run(ctx, chunk)
 		if errors.Is(err, errAbandoned) {
-			err = v.abandon(pl)
+			err = r.abandon(pl.endless)
 		}
 		if cerr := v.commit(ctx); cerr != nil {
 			return errors.Join(err, cerr)
 		}
 		if err != nil {
+			if pl.broken != nil && ctx.Err() == nil && !errors.Is(err, ErrNoPipelining) {
+				r.broke(pl.broken)
+			}
 			return errors.Join(err, r.recordFailed())
 		}
 	}
@@ -295,6 +298,7 @@ func (v *retrieval) tell(s staged, g deliver.Receipt) {
 	r.sum.Octets += s.octets
 	r.itemEvent(Message, s.it, Event{Size: s.octets, Destination: g.Where, Reason: s.it.reason, InDoubt: r.inDoubt(s.it)})
 	if reason := r.short(s.it, s.octets); reason != "" {
+		r.undone = true // half of it
 		r.count(s.it, errors.New(reason), false)
 		return
 	}
@@ -309,19 +313,17 @@ func (r *run) short(it *item, octets int64) string {
 	switch {
 	case octets == 0:
 		return "delivered, but its text was empty: it stays on the server"
-	case it.size >= 0 && octets < it.size/2 && r.sizes.agree > 0 && r.sizes.differ <= 1:
+	case it.size >= 0 && octets < it.size/2 && r.sizes.mostly():
 		return fmt.Sprintf("delivered, but only %d of %d octets came: it stays on the server", octets, it.size)
 	}
 	return ""
 }
 
-// abandon leaves the message that did not end. The session is over.
-func (v *retrieval) abandon(p *pull) error {
-	v.r.undone = true
-	if it := p.endless; it != nil {
-		return v.r.leave(it, errAbandoned, false)
-	}
-	return nil
+// abandon leaves the message that did not end. The session is over: not even the reply to QUIT
+// could be told from its text.
+func (r *run) abandon(it *item) error {
+	r.over = true
+	return r.leave(it, errAbandoned, false)
 }
 
 // aboutMessage tells an error of one message from one of the whole target.
