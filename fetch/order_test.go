@@ -1,0 +1,130 @@
+package fetch
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mailhaul/fetch/pop3/pop3test"
+	"mailhaul/fetch/state"
+)
+
+// TestOrder looks at the disk whenever the server is told to delete: the message must be in the
+// maildir, and its unique-id in the state.
+func TestOrder(t *testing.T) {
+	for _, ahead := range []bool{true, false} {
+		msgs := mails(30, 100)
+		var a *account
+		var deleted int
+		a = open(t, pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
+			var num int
+			if _, err := fmt.Sscanf(command, "DELE %d", &num); err != nil {
+				return "", false
+			}
+			deleted++
+			m := msgs[num-1]
+			if es := a.entries(m.UID); len(es) != 1 || es[0].Status != state.Delivered || es[0].Body != bodyOf(m) {
+				t.Errorf("%s: the state has %+v", command, es)
+			}
+			if !slices.Contains(a.stored(), stored(m)) {
+				t.Errorf("%s: the message is not in the maildir", command)
+			}
+			return "", false
+		}}, msgs...)
+		a.opts.Pipelining = ahead
+		a.clean()
+		if deleted != len(msgs) {
+			t.Errorf("%d were deleted", deleted)
+		}
+	}
+}
+
+// TestIdentify has what an earlier session recorded: it is looked at before it is deleted.
+func TestIdentify(t *testing.T) {
+	recorded := time.Now().Add(-time.Hour)
+	one, two := mail("a", 300), mail("b", 400)
+	other := mail("other", 300)
+	other.UID = "a"
+	sameHead := one // only the body differs
+	sameHead.Text += "more\r\n"
+	newHead := one // the server adds to the header
+	newHead.Text = "X-Seen: yes\r\n" + newHead.Text
+	twin := mail("a", 300)
+	for _, tt := range []struct {
+		name     string
+		cfg      pop3test.Config
+		recorded []state.Entry
+		keep     bool
+		listed   []pop3test.Message
+		stored   []pop3test.Message // delivered by this run
+		left     []string
+		said     string // commands between the listings and QUIT, STAT left out
+	}{
+		{name: "the same", recorded: []state.Entry{delivered(one, recorded), delivered(two, recorded)},
+			listed: []pop3test.Message{one, two}, said: "TOP 1 0,TOP 2 0,UIDL 2,DELE 2,DELE 1"},
+		{name: "the same, no TOP", cfg: pop3test.Config{NoTOP: true}, recorded: []state.Entry{delivered(one, recorded), delivered(two, recorded)},
+			listed: []pop3test.Message{one, two}, said: "TOP 1 0,RETR 1,RETR 2,UIDL 2,DELE 2,DELE 1"},
+		{name: "another under the same unique-id", recorded: []state.Entry{delivered(one, recorded)},
+			listed: []pop3test.Message{other}, stored: []pop3test.Message{other}, said: "TOP 1 0,UIDL 1,RETR 1,UIDL 1,RETR 1,UIDL 1,DELE 1"},
+		{name: "another, listed again after its deletion", recorded: []state.Entry{tombstone(one, recorded)},
+			listed: []pop3test.Message{other}, stored: []pop3test.Message{other}, said: "TOP 1 0,UIDL 1,RETR 1,UIDL 1,RETR 1,UIDL 1,DELE 1"},
+		{name: "another, and kept", keep: true, recorded: []state.Entry{tombstone(one, recorded)},
+			listed: []pop3test.Message{other}, stored: []pop3test.Message{other}, left: []string{"a"}, said: "TOP 1 0,UIDL 1,RETR 1,UIDL 1,RETR 1,UIDL 1"},
+		{name: "changed by the server", recorded: []state.Entry{delivered(one, recorded)},
+			listed: []pop3test.Message{newHead}, stored: []pop3test.Message{newHead}, said: "TOP 1 0,UIDL 1,RETR 1,UIDL 1,RETR 1,UIDL 1,DELE 1"},
+		{name: "the same header only", recorded: []state.Entry{delivered(one, recorded)},
+			listed: []pop3test.Message{sameHead}, said: "TOP 1 0,UIDL 1,DELE 1"}, // by design: the header decides
+		{name: "the server does not delete", recorded: []state.Entry{tombstone(one, recorded)},
+			listed: []pop3test.Message{one}, said: "TOP 1 0,UIDL 1,DELE 1"},
+		{name: "identical twins, one recorded", recorded: []state.Entry{delivered(one, recorded)},
+			listed: []pop3test.Message{one, twin}, stored: []pop3test.Message{one}, said: "RETR 1,RETR 2,UIDL 2,RETR 2,UIDL 2,DELE 2,DELE 1"},
+		{name: "identical twins, both recorded", recorded: []state.Entry{delivered(one, recorded), copyOf(one, recorded, 2)},
+			listed: []pop3test.Message{one, twin}, said: "RETR 1,RETR 2,UIDL 2,DELE 2,DELE 1"},
+		{name: "one of two that were recorded", recorded: []state.Entry{delivered(other, recorded), copyOf(one, recorded, 2)},
+			listed: []pop3test.Message{one}, said: "RETR 1,UIDL 1,DELE 1"},
+		{name: "a third under a unique-id that was recorded twice", recorded: []state.Entry{delivered(one, recorded), copyOf(sameHead, recorded, 2)},
+			listed: []pop3test.Message{other}, stored: []pop3test.Message{other}, said: "RETR 1,UIDL 1,RETR 1,UIDL 1,DELE 1"},
+		{name: "new ones come first", recorded: []state.Entry{delivered(one, recorded)},
+			listed: []pop3test.Message{one, two}, stored: []pop3test.Message{two}, said: "RETR 2,UIDL 2,TOP 1 0,UIDL 1,DELE 2,DELE 1"},
+		{name: "a twin among kept ones", keep: true, recorded: []state.Entry{delivered(one, recorded)},
+			listed: []pop3test.Message{one, twin}, stored: []pop3test.Message{one}, left: []string{"a", "a"}, said: "RETR 1,RETR 2,UIDL 2,RETR 2,UIDL 2"},
+		{name: "a tombstone among kept ones", keep: true, recorded: []state.Entry{tombstone(one, recorded)},
+			listed: []pop3test.Message{one}, left: []string{"a"}, said: "TOP 1 0,UIDL 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := open(t, tt.cfg, tt.listed...)
+			a.opts.Keep = tt.keep
+			a.record(tt.recorded...)
+			a.clean()
+			a.want(tt.stored...)
+			a.wantLeft(tt.left...)
+			said := slices.DeleteFunc(a.commands(1), func(c string) bool {
+				return c == "CAPA" || c == "STAT" || c == "UIDL" || c == "LIST" || c == "QUIT"
+			})
+			if got := strings.Join(said, ","); got != tt.said {
+				t.Errorf("said %s\nwant %s", got, tt.said)
+			}
+			if tt.keep { // and it settles
+				a.wantIdle()
+			} else {
+				a.clean()
+				a.wantIdle()
+			}
+			a.want(tt.stored...)
+		})
+	}
+}
+
+func tombstone(m pop3test.Message, at time.Time) state.Entry {
+	e := delivered(m, at)
+	e.Status = state.Deleted
+	return e
+}
+
+func copyOf(m pop3test.Message, at time.Time, copy int) state.Entry {
+	e := delivered(m, at)
+	e.UID, e.Copy = "a", copy
+	return e
+}
