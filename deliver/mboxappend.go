@@ -1,0 +1,152 @@
+package deliver
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-mbox"
+)
+
+// mboxBuffer is in which pieces an mbox is read and written.
+const mboxBuffer = 128 << 10
+
+// touchDotLock is how often others are told that the owner of a dot lock is at work. It is far
+// below what any program takes for the age of one left behind.
+const touchDotLock = 20 * time.Second
+
+// append writes all staged messages behind what is there, and syncs. It returns the hint that
+// finds the new end.
+func (m *Mbox) append(l *lockedMbox) (hint string, err error) {
+	w, err := newEndWriter(l.f, l.size)
+	if err != nil {
+		return "", err
+	}
+	bw := bufio.NewWriterSize(w, mboxBuffer)
+	bw.WriteString(unfinished(w.tail))
+	buf := make([]byte, 32<<10)
+	touched := time.Now()
+	for i, sp := range m.spool.staged {
+		if err := writeEntry(bw, sp, m.spool.reader(sp), m.stored[i], buf); err != nil {
+			return "", err
+		}
+		if now := time.Now(); now.Sub(touched) > touchDotLock {
+			touched = now
+			l.dot.touch()
+		}
+	}
+	if err := bw.Flush(); err != nil {
+		return "", err
+	}
+	if err := l.f.Sync(); err != nil {
+		return "", err
+	}
+	return makeHint(l.info, w.end, w.tail), nil
+}
+
+// unfinished returns what an mbox with this end lacks of an empty line, behind which the next
+// entry begins.
+func unfinished(tail []byte) string {
+	switch n := len(tail); {
+	case n == 0 || n == 1 && tail[0] == '\n' || n > 1 && string(tail[n-2:]) == "\n\n":
+		return ""
+	case tail[n-1] == '\n':
+		return "\n"
+	}
+	return "\n\n"
+}
+
+// writeEntry writes one message as it stands in an mbox: a From_ line, the trace field, the text
+// in its quoted form and an empty line. octets is the length of that form of the text.
+func writeEntry(bw *bufio.Writer, sp *spooled, text *io.SectionReader, octets int64, buf []byte) error {
+	// The separator and the empty line are all that is taken from the library: it writes "\n\n"
+	// behind a message of which it was given nothing. Its own way of quoting loses a ">", and
+	// holds whole lines.
+	x := mbox.NewWriter(bw)
+	if _, err := x.CreateMessage(fromSender(sp.Sender), time.Now()); err != nil {
+		return err
+	}
+	trace := announce(sp.Trace, sp.ID, octets, sp.Sum)
+	// The first LF of that "\n\n" is the one that ends the text.
+	if sp.Size == 0 {
+		if trace == "" {
+			return bw.WriteByte('\n')
+		}
+		bw.WriteString(strings.TrimSuffix(trace, "\n"))
+		return x.Close()
+	}
+	if _, err := bw.WriteString(trace); err != nil {
+		return err
+	}
+	q := quoter{w: bw}
+	n, err := io.CopyBuffer(struct{ io.Writer }{&q}, io.LimitReader(text, sp.Size-1), buf)
+	if err == nil {
+		err = q.finish()
+	}
+	if err != nil {
+		return err
+	}
+	if got := n + 1 + q.quoted; got != octets {
+		return fmt.Errorf("spool has %d octets where %d were written", got, octets)
+	}
+	return x.Close()
+}
+
+// announce puts the length of the stored text behind the delivery id in a trace field, counted
+// with its quoting, and the SHA-256 of the message as it is without. By them a whole entry is told
+// from one that was cut. A field without the id stays as it is, and is not found again.
+func announce(trace, id string, octets int64, sum [32]byte) string {
+	clause := " id " + id
+	before, after, ok := strings.Cut(trace, clause)
+	if !ok || id == "" {
+		return trace
+	}
+	return fmt.Sprintf("%s%s (%d octets, sha256 %s)%s", before, clause, octets, hex.EncodeToString(sum[:]), after)
+}
+
+// tailLen is how much before the end of an mbox is hashed for a hint.
+const tailLen = 4 << 10
+
+// An endWriter writes behind the end of a file, and remembers what stands before the new one: to
+// read it again would have mail readers believe that the user has seen the new mail.
+type endWriter struct {
+	f    io.WriterAt
+	end  int64
+	tail []byte // up to tailLen octets before end
+}
+
+func newEndWriter(f interface {
+	io.ReaderAt
+	io.WriterAt
+}, size int64) (*endWriter, error) {
+	tail, err := readTail(f, size)
+	return &endWriter{f, size, tail}, err
+}
+
+func (w *endWriter) Write(p []byte) (int, error) {
+	n, err := w.f.WriteAt(p, w.end)
+	w.end += int64(n)
+	if n >= tailLen {
+		w.tail = append(w.tail[:0], p[n-tailLen:n]...)
+	} else {
+		keep := min(len(w.tail), tailLen-n)
+		w.tail = append(w.tail[:copy(w.tail, w.tail[len(w.tail)-keep:])], p[:n]...)
+	}
+	return n, err
+}
+
+// readTail reads what stands before the offset end.
+func readTail(r io.ReaderAt, end int64) ([]byte, error) {
+	tail := make([]byte, min(end, tailLen), tailLen)
+	n, err := r.ReadAt(tail, end-int64(len(tail)))
+	if n == len(tail) {
+		err = nil
+	}
+	return tail[:n], err
+}
+
+func tailSum(tail []byte) [32]byte { return sha256.Sum256(tail) }

@@ -1,0 +1,196 @@
+package deliver
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// torn returns where the mbox is to end so that nothing is left of an entry that the run did not
+// finish: its size if there is none. It is to be called only if all entries found are unrecorded.
+func (s *search) torn() (int64, error) {
+	end, err := s.tornStart()
+	if err != nil {
+		return 0, err
+	}
+	damaged, err := s.damaged()
+	if err != nil || len(damaged) == 0 {
+		return end, err
+	}
+	// What another program has put behind must stay, and so must all before it.
+	foreign, err := s.lastForeign(damaged[0], end)
+	if err != nil {
+		return 0, err
+	}
+	for _, start := range damaged {
+		if start > foreign {
+			return min(start, end), nil
+		}
+	}
+	return end, nil
+}
+
+// damaged returns where entries of the run begin that are not whole, in the order of the file. Where
+// one should begin and zeros stand, a power cut has kept the file's length but not its text.
+func (s *search) damaged() ([]int64, error) {
+	var starts []int64
+	zero := func(at int64) error {
+		var b [1]byte
+		n, err := s.read(b[:], at, s.size)
+		if n == 1 && b[0] == 0 {
+			starts = append(starts, at)
+		}
+		return err
+	}
+	if err := zero(s.from); err != nil {
+		return nil, err
+	}
+	for _, e := range s.found {
+		if !e.whole {
+			starts = append(starts, e.start)
+		} else if err := zero(e.end); err != nil {
+			return nil, err
+		}
+	}
+	return starts, nil
+}
+
+// tornStart returns where an entry begins of which there is so little, at the end of the mbox, that
+// it has no delivery id: the beginning of a From_ line suffices if it stands directly behind an
+// entry of ours or where the run began. It returns the mbox's size if there is none.
+func (s *search) tornStart() (int64, error) {
+	behind := s.from
+	if n := len(s.found); n > 0 {
+		behind = s.found[n-1].end
+		if !s.found[n-1].whole {
+			behind = s.found[n-1].start + 1 // only what looks like an entry
+		}
+	}
+	first := max(s.size-entryStartLen, 0)
+	p := make([]byte, s.size-first)
+	if _, err := s.read(p, first, s.size); err != nil {
+		return 0, err
+	}
+	if behind >= first && (len(s.found) == 0 || s.found[len(s.found)-1].whole) {
+		at := behind - first
+		// Empty lines that end what stood before are no harm.
+		for n := len(unfinished(p[:at])); n > 0 && at < int64(len(p)) && p[at] == '\n'; n-- {
+			at++
+		}
+		t := bytes.TrimRight(p[at:], "\x00")
+		if len(t) == 0 && len(p[at:]) > 0 || len(t) > 0 && ownStart(t, s.nonce) != startForeign {
+			return first + at, nil
+		}
+	}
+	// Behind something else a beginning must say more, because a text of another program may
+	// have "From" behind an empty line.
+	from := bytes.LastIndex(p, []byte("\nFrom ")) + 1
+	if from == 0 && first > 0 || first+int64(from) < behind || !begins(p[:from], first) {
+		return s.size, nil
+	}
+	t := bytes.TrimRight(p[from:], "\x00")
+	switch ownStart(t, s.nonce) {
+	case startLine:
+		if !separator.Match(t) {
+			return s.size, nil
+		}
+	case startForeign, startWhole:
+		return s.size, nil
+	}
+	return first + int64(from), nil
+}
+
+// separator is the beginning of a From_ line as far as no sentence has it.
+var separator = regexp.MustCompile(`^From [^ \n]+ (Mon|Tue|Wed|Thu|Fri|Sat|Sun) `)
+
+// fullSeparator is that which makes it one, wherever it stands.
+var fullSeparator = regexp.MustCompile(`^From [^\n]*\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +[A-Za-z0-9]+ +[A-Za-z0-9]+ +[0-9]`)
+
+// lastForeign returns where in (from, to) an entry of another program begins, the last such, or -1.
+// A program that did not close the torn line before it has its From_ line in the middle of one.
+func (s *search) lastForeign(from, to int64) (int64, error) {
+	last := int64(-1)
+	word := []byte(fromText)
+	head := make([]byte, entryStartLen)
+	const near = 1 << 10 // more is not looked at for each "From " of a text
+	for pos := from + 1; ; {
+		at, err := s.index(word, pos, to)
+		if err != nil || at < 0 {
+			return last, err
+		}
+		pos = at + int64(len(word))
+		first := max(at-near, 0)
+		n, err := s.read(head[:at-first], first, at)
+		if err != nil {
+			return 0, err
+		}
+		before := bytes.TrimRight(head[:n], ">")
+		quoted := len(before) < n
+		lineStart := len(before) == 0 || before[len(before)-1] == '\n' || before[len(before)-1] == 0
+		if quoted && lineStart {
+			continue // text of ours
+		}
+		if !lineStart {
+			n, err = s.read(head[:near], at, to)
+		} else {
+			n, err = s.read(head, at, to)
+		}
+		if err != nil {
+			return 0, err
+		}
+		if lineStart && ownStart(head[:n], s.nonce) != startWhole || !lineStart && fullSeparator.Match(head[:n]) {
+			last = at
+		}
+	}
+}
+
+// A beginning is how much of the beginning of an entry of a run there is.
+type beginning int
+
+const (
+	startForeign beginning = iota // it is none
+	startLine                 // it ends in the From_ line, or before
+	startField                // it ends in the trace field, before the nonce is complete
+	startWhole                // the nonce is there
+)
+
+// ownStart compares text with what every entry of the run begins with:
+//
+//	From SENDER DATE
+//	Received: from HOST by HOST with POP3 id NONCE
+func ownStart(text []byte, nonce string) beginning {
+	line, rest, ended := bytes.Cut(text, []byte("\n"))
+	if !ended {
+		if n := min(len(line), len(fromText)); string(line[:n]) != fromText[:n] || bytes.IndexByte(line, 0) >= 0 || len(line) > 2*maxAddress {
+			return startForeign
+		}
+		return startLine
+	}
+	fields := strings.SplitN(string(line), " ", 3)
+	if len(fields) != 3 || fields[0]+" " != fromText {
+		return startForeign
+	}
+	if _, err := time.Parse(time.ANSIC, fields[2]); err != nil {
+		return startForeign
+	}
+	for _, word := range []string{"Received: from ", "", " by ", "", " with POP3 id " + nonce} {
+		if word == "" {
+			n := bytes.IndexAny(rest, " \n\x00")
+			if n < 0 {
+				return startField
+			}
+			rest = rest[n:]
+			continue
+		}
+		n := min(len(rest), len(word))
+		if string(rest[:n]) != word[:n] {
+			return startForeign
+		}
+		if n < len(word) {
+			return startField
+		}
+		rest = rest[n:]
+	}
+	return startWhole
+}
