@@ -21,6 +21,10 @@ const (
 	// proves something each time.
 	maxGroup       = 16
 	maxGroupOctets = 64 << 10
+	// maxStart is how many groups are sent ahead before anything is known of the sizes of this
+	// session: where LIST is right for some messages and wrong for others, what is under way is
+	// retrieved twice.
+	maxStart = 4
 	// big is the size of a message over which nothing is sent ahead of it: if it is refused
 	// by the target, not much is lost.
 	big = 1 << 20
@@ -54,7 +58,9 @@ type pull struct {
 	ahead   int      // texts sent since the last UIDL n
 	octets  int64    // of those, by LIST
 	huge    *item    // the last one sent ahead, until most of it has come
+	probes  int      // UIDL n among the flight
 	again   []*item  // to be asked for one at a time
+	hold    bool     // … before anything more is sent ahead: is LIST wrong, or the server?
 
 	broken  *item // the one whose reply was due when the connection was lost
 	endless *item // the one that was abandoned
@@ -97,6 +103,18 @@ func (p *pull) all(ctx context.Context, items []*item) error {
 			p.again = append(p.again, it) // nothing could prove its place
 		}
 	}
+	for {
+		if err := p.abreast(ctx); err != nil {
+			return err
+		}
+		if err := p.alone(ctx); err != nil || len(p.todo) == 0 {
+			return err
+		}
+	}
+}
+
+// abreast asks for what can be sent ahead.
+func (p *pull) abreast(ctx context.Context) error {
 	if err := p.fill(); err != nil {
 		return err
 	}
@@ -104,6 +122,7 @@ func (p *pull) all(ctx context.Context, items []*item) error {
 		s := p.flight[0]
 		p.flight = p.flight[1:]
 		if s.probe != nil {
+			p.probes--
 			if err := p.check(s); err != nil {
 				return err
 			}
@@ -122,6 +141,11 @@ func (p *pull) all(ctx context.Context, items []*item) error {
 			}
 		}
 	}
+	return nil
+}
+
+// alone asks for one at a time.
+func (p *pull) alone(ctx context.Context) error {
 	for _, it := range p.again {
 		if ctx.Err() != nil {
 			return ErrStopped
@@ -134,12 +158,16 @@ func (p *pull) all(ctx context.Context, items []*item) error {
 			return err
 		}
 	}
+	p.again, p.hold = nil, false
 	return nil
 }
 
 // fill sends as much ahead as may be.
 func (p *pull) fill() error {
-	for p.huge == nil && len(p.todo) > 0 {
+	for p.huge == nil && !p.hold && len(p.todo) > 0 {
+		if p.whole && p.r.sizes == (sizes{}) && p.probes >= maxStart {
+			break
+		}
 		if _, octets := p.r.c.Unanswered(); octets > maxCommands-64 {
 			break
 		}
@@ -157,6 +185,7 @@ func (p *pull) fill() error {
 		last := len(p.todo) == 0 || p.todo[0].tries > 0 // what may break the session comes behind a proof
 		if p.ahead >= maxGroup || p.octets >= maxGroupOctets || p.huge != nil || last {
 			p.flight = append(p.flight, sent{it: it, probe: p.r.c.UIDLOne(it.num)})
+			p.probes++
 			p.ahead, p.octets = 0, 0
 		}
 	}
@@ -234,7 +263,8 @@ func (p *pull) check(s sent) error {
 // all others agree, may be that of another message: those are asked for again one at a time.
 func (p *pull) settle(alone bool) error {
 	refused := slices.ContainsFunc(p.group, func(res result) bool { return isRefusal(res.err) })
-	if !alone && (refused || p.shifted()) {
+	if shifted := p.shifted(); !alone && (refused || shifted) {
+		p.hold = p.hold || shifted
 		for _, res := range p.group {
 			p.again = append(p.again, res.it)
 		}
