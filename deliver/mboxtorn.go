@@ -150,9 +150,9 @@ type beginning int
 
 const (
 	startForeign beginning = iota // it is none
-	startLine                 // it ends in the From_ line, or before
-	startField                // it ends in the trace field, before the nonce is complete
-	startWhole                // the nonce is there
+	startLine                     // it ends in the From_ line, or before
+	startField                    // it ends in the trace field, before the nonce is complete
+	startWhole                    // the nonce is there
 )
 
 // ownStart compares text with what every entry of the run begins with:
