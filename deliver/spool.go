@@ -128,6 +128,11 @@ func unnamed(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return unlinked(f)
+}
+
+// unlinked takes the name from f.
+func unlinked(f *os.File) (*os.File, error) {
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
