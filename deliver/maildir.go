@@ -29,6 +29,7 @@ type Maildir struct {
 	closed bool
 	staged []maildirFile
 	sync   syncer
+	each   bool // no syncfs, whatever the file system
 }
 
 // A maildirFile is a staged message: a file in tmp/.
@@ -104,7 +105,7 @@ func (d *Maildir) Deliver(_ context.Context, m *Message) error {
 	if err := d.prepare(); err != nil {
 		return d.failed(err)
 	}
-	if len(d.staged) == 0 {
+	if len(d.staged) == 0 && !d.each {
 		if err := d.sync.begin(d.path("tmp")); err != nil {
 			return d.failed(err)
 		}

@@ -20,18 +20,28 @@ func moveNew(from, to string) error {
 	if !mayLackLinks(err) {
 		return err
 	}
-	err = renameNoReplace(from, to)
-	if !lacksNoReplace(err) {
-		if err != nil {
-			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-		}
-		return nil
+	return moveWithoutLink(from, to)
+}
+
+func moveWithoutLink(from, to string) error {
+	err := renameNoReplace(from, to)
+	if lacksNoReplace(err) {
+		return moveUnlessThere(from, to)
 	}
-	// Names have something random in them, so that nobody makes this one in between.
-	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-		if err == nil {
-			err = &os.LinkError{Op: "rename", Old: from, New: to, Err: syscall.EEXIST}
-		}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+// moveUnlessThere is for where no call does all of it. Names have something random in them, so that
+// nobody makes this one between the look and the move.
+func moveUnlessThere(from, to string) error {
+	_, err := os.Lstat(to)
+	if err == nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: syscall.EEXIST}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return os.Rename(from, to)
