@@ -156,15 +156,17 @@ var synonyms = map[string]string{
 // nearest gives the known key that was probably meant, or "".
 func nearest(name string, known []string) string {
 	lower := strings.ReplaceAll(strings.ToLower(name), "-", "_")
-	if slices.Contains(known, lower) {
-		return lower
-	}
-	if s := synonyms[lower]; slices.Contains(known, s) {
+	if s := synonyms[lower]; slices.Contains(known, s) && !slices.Contains(known, lower) {
 		return s
 	}
-	best, least := "", len(lower)/3+2
+	return nearestOf(lower, known)
+}
+
+// nearestOf gives the known word that is the fewest typing mistakes away, or "" if all are far.
+func nearestOf(name string, known []string) string {
+	best, least := "", len(name)/3+2
 	for _, k := range known {
-		if d := distance(lower, k); d < least {
+		if d := distance(name, k); d < least {
 			best, least = k, d
 		}
 	}

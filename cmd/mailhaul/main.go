@@ -1,3 +1,178 @@
+// Mailhaul retrieves mail from POP3 servers, delivers it, and deletes it there.
 package main
 
-func main() {}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+func main() { os.Exit(run(os.Args)) }
+
+// run is main with an exit status: the only place where one is made of an error.
+func run(argv []string) int {
+	ctx, stop := untilSignal(context.Background())
+	defer stop()
+	m := &program{report: &report{out: os.Stdout, err: os.Stderr, journal: isJournal(os.Stderr)}}
+	err := m.execute(ctx, argv)
+	if err == nil {
+		err = m.report.lost
+	}
+	var told *toldError
+	if err != nil && !errors.As(err, &told) {
+		m.report.failure(nil, err)
+		for _, h := range hints(err, nil) {
+			m.report.hint(h)
+		}
+	}
+	return exitStatus(err)
+}
+
+// A program is one run of the command: what its options say.
+type program struct {
+	report     *report
+	configPath string
+	dialogue   bool
+}
+
+// execute parses the command line and carries it out.
+func (m *program) execute(ctx context.Context, argv []string) error {
+	cli.VersionFlag = &cli.BoolFlag{Name: "version", Aliases: []string{"V"}, DisableDefaultText: true, Usage: "print the version"}
+	cli.VersionPrinter = func(c *cli.Context) { fmt.Fprintf(c.App.Writer, "mailhaul %s\n", c.App.Version) }
+	app := m.app()
+	args, err := arrange(app, argv[1:])
+	if err != nil {
+		return err
+	}
+	return app.RunContext(ctx, append(argv[:1:1], args...))
+}
+
+// A toldError has been reported already; it is only for the exit status.
+type toldError struct{ error }
+
+func (e *toldError) Unwrap() error { return e.error }
+
+// A signalError says which signal stopped the program.
+type signalError struct{ signal os.Signal }
+
+func (e *signalError) Error() string { return "signal: " + e.signal.String() }
+
+// errDeadline says that --deadline has passed.
+var errDeadline = errors.New("the deadline has passed")
+
+// untilSignal ends the context at the first signal, so that the current message is finished and
+// recorded. The second one has its usual effect, which kills.
+func untilSignal(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	ch := make(chan os.Signal, 1)
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	if signal.Ignored(syscall.SIGHUP) { // nohup
+		signals = signals[:2]
+	}
+	signal.Notify(ch, signals...)
+	go func() { // a signal comes while everything else waits
+		select {
+		case s := <-ch:
+			signal.Reset(signals...)
+			cancel(&signalError{s})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { signal.Stop(ch); cancel(nil) }
+}
+
+// version is what the module system knows of this build.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// app declares the command line. Errors come back as they are: the library must neither print nor
+// exit, since locks are to be released and there is one place for the status.
+func (m *program) app() *cli.App {
+	verbose := 0
+	app := &cli.App{
+		Name:    "mailhaul",
+		Usage:   "retrieve mail over POP3, deliver it, delete it on the server",
+		Version: version(),
+		Description: `mailhaul reads accounts from a TOML file, retrieves what is new, delivers it to a
+maildir, an mbox or a command, records it, and only then deletes it on the server.
+
+   mailhaul demo                  see it work, without any configuration
+   mailhaul fetch --dry-run       what would be done
+   mailhaul fetch                 all accounts
+   mailhaul fetch -v work         one account, with a line for each message
+
+See mailhaul(1), and mailhaul.toml(5) for the configuration.`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "read the configuration from `FILE`"},
+			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Count: &verbose, DisableDefaultText: true, Usage: "say more: each message, and with -vv what is left alone"},
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, DisableDefaultText: true, Usage: "print errors alone"},
+			&cli.BoolFlag{Name: "dialogue", DisableDefaultText: true, Usage: "show what both sides say on standard error, secrets masked"},
+		},
+		Commands:                  []*cli.Command{m.fetchCommand(), m.checkCommand(), m.listCommand(), m.showCommand(), m.deleteCommand(), m.stateCommand(), m.demoCommand()},
+		HideHelpCommand:           true,
+		DisableSliceFlagSeparator: true,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
+		Action: func(c *cli.Context) error {
+			return usagef("no command; mailhaul --help lists them")
+		},
+		Before: func(c *cli.Context) error {
+			m.configPath = c.String("config")
+			m.dialogue = c.Bool("dialogue")
+			m.report.verbose = max(verbose, 0) // the library counts from -1
+			if c.Bool("quiet") {
+				if verbose > 0 {
+					return usagef("--quiet and --verbose contradict each other")
+				}
+				m.report.verbose = -1
+			}
+			if c.IsSet("config") && m.configPath == "" {
+				return usagef("--config is empty")
+			}
+			return nil
+		},
+	}
+	for _, c := range app.Commands {
+		complete(c)
+	}
+	return app
+}
+
+// complete gives a command what the library does not inherit.
+func complete(c *cli.Command) {
+	c.HideHelpCommand = true
+	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) }
+	if len(c.Subcommands) > 0 && c.Action == nil {
+		name := c.Name
+		c.Action = func(*cli.Context) error {
+			return usagef("%s needs a command; mailhaul %s --help lists them", name, name)
+		}
+	}
+	for _, s := range c.Subcommands {
+		complete(s)
+	}
+}
+
+// durationFlag reads an option's duration in the form of the configuration.
+func durationFlag(c *cli.Context, name string) (time.Duration, error) {
+	if !c.IsSet(name) {
+		return 0, nil
+	}
+	d, err := parseDuration(c.String(name), `want a duration with its unit, like "60s", "5m" or "12h"`)
+	if err != nil {
+		return 0, usagef("option --%s: %v", name, err)
+	}
+	return d, nil
+}

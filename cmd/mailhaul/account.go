@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch"
+	"mailhaul/fetch/state"
+)
+
+// A fetcher does accounts. It is read only once they run.
+type fetcher struct {
+	*program
+	cfg    *Config
+	asker  *asker
+	dryRun bool
+	keep   bool
+	limit  int
+	wait   time.Duration
+}
+
+// errStopped says that the run was stopped before the account's session began.
+var errStopped = errors.New("stopped")
+
+// account does one account: state, secret, target, login, fetch.Run. What needs no network comes
+// first, so that no session is opened in vain, and no connection waits for a person or a vault.
+func (f *fetcher) account(ctx context.Context, a *Account) (sum fetch.Summary, err error) {
+	if ctx.Err() != nil {
+		return sum, stopped(ctx)
+	}
+	st, err := f.openState(ctx, a)
+	if err != nil {
+		return sum, err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	var target deliver.Target
+	if !f.dryRun {
+		if target, err = f.openTarget(a, st); err != nil {
+			return sum, err
+		}
+		defer func() { err = errors.Join(err, target.Close()) }()
+	}
+	s, err := f.newSession(ctx, a, st)
+	if err != nil {
+		return sum, err
+	}
+	sum, err = f.runs(ctx, s, target)
+	return sum, errors.Join(err, s.remember(sum.Delivered > 0))
+}
+
+// runs is one fetch.Run, or two where the first says that the server does not pipeline: the only
+// reconnect after a login.
+func (f *fetcher) runs(ctx context.Context, s *session, target deliver.Target) (sum fetch.Summary, err error) {
+	opts := f.options(s.a, s.st)
+	for {
+		c, err := s.open(ctx)
+		if err != nil {
+			return sum, err
+		}
+		opts.Caps, opts.NoCapa, opts.Pipelining = s.caps, !s.capa, s.pipelining
+		part, err := fetch.Run(ctx, c, s.st, target, opts)
+		part.Delivered, part.Octets = part.Delivered+sum.Delivered, part.Octets+sum.Octets
+		sum = part
+		if !errors.Is(err, fetch.ErrNoPipelining) || !s.pipelining || ctx.Err() != nil {
+			return sum, err
+		}
+		// What was proven is recorded. The rest comes one command at a time.
+		s.pipelining, s.mixedUp = false, true
+		f.report.warn(s.a.Name, "%v; going on one command at a time, and so for 30 days", err)
+	}
+}
+
+func stopped(ctx context.Context) error { return fmt.Errorf("%w: %w", errStopped, context.Cause(ctx)) }
+
+// options are what fetch.Run is to do for the account.
+func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
+	opts := fetch.Options{
+		Account: a.Name, Server: a.Server.Host, User: a.User,
+		Keep: a.Keep || f.keep, DeleteAfter: a.DeleteAfter,
+		MaxSize: a.MaxSize, MaxMessages: a.MaxMessages, NoReceived: a.NoReceived, DryRun: f.dryRun,
+	}
+	if f.keep {
+		opts.DeleteAfter = 0 // --keep: this run deletes nothing
+	}
+	if f.limit > 0 && (opts.MaxMessages == 0 || f.limit < opts.MaxMessages) {
+		opts.MaxMessages = f.limit
+	}
+	opts.Events = func(e fetch.Event) {
+		f.report.event(e)
+		if e.Type == fetch.Account && e.First && !f.dryRun {
+			f.report.first(a, e.Messages, st.Path())
+		}
+	}
+	return opts
+}
+
+// statePath is where the account's state is.
+func statePath(cfg *Config, account string) string {
+	return filepath.Join(cfg.StateDir, state.FileName(account))
+}
+
+func (a *Account) identity() state.Identity {
+	return state.Identity{Host: a.Server.Host, User: a.User}
+}
+
+// openState locks and reads the account's state, waiting for another run as long as --wait says.
+// A dry run reads it without a lock and leaves it as it is.
+func (f *fetcher) openState(ctx context.Context, a *Account) (*state.File, error) {
+	path := statePath(f.cfg, a.Name)
+	var st *state.File
+	var err error
+	if f.dryRun {
+		if st, err = state.Read(path); err == nil && !st.New() && !st.Identity().Equal(a.identity()) {
+			err = &state.IdentityError{Path: path, Have: st.Identity(), Want: a.identity()}
+		}
+	} else {
+		st, err = openLocked(ctx, path, a.identity(), f.wait)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range st.Damage() {
+		f.report.warn(a.Name, "state file %s: %s", st.Path(), d)
+	}
+	if st.New() {
+		if err := orphan(f.cfg, a); err != nil {
+			return nil, errors.Join(err, st.Close())
+		}
+	}
+	return st, nil
+}
+
+// openLocked opens a state file, and tries again while another run holds it, up to wait.
+func openLocked(ctx context.Context, path string, id state.Identity, wait time.Duration) (*state.File, error) {
+	until := time.Now().Add(wait)
+	for {
+		st, err := state.Open(path, id)
+		left := time.Until(until)
+		if !errors.Is(err, state.ErrLocked) || left <= 0 {
+			return st, err
+		}
+		// The lock of a dead process vanishes without a word, so there is nothing to wait on.
+		select {
+		case <-time.After(min(left, 200*time.Millisecond)):
+		case <-ctx.Done():
+			return nil, stopped(ctx)
+		}
+	}
+}
+
+// An orphanError says that an account without a state has one under another name: to begin anew
+// would retrieve everything again.
+type orphanError struct {
+	Account string // without a state
+	Old     string // the name that the state bears
+	Path    string
+}
+
+func (e *orphanError) Error() string {
+	return fmt.Sprintf("no state of its own, but %q is of the same server and user, and of no account of the configuration", e.Path)
+}
+
+// orphan looks for a state of the same server and user that belongs to no configured account.
+func orphan(cfg *Config, a *Account) error {
+	found, err := state.List(cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	for _, s := range found {
+		name := filepath.Base(s.Path)
+		owned := slices.ContainsFunc(cfg.Accounts, func(b *Account) bool { return state.FileName(b.Name) == name })
+		if !owned && s.Err == nil && s.Identity.Equal(a.identity()) {
+			return &orphanError{Account: a.Name, Old: accountOf(name), Path: s.Path}
+		}
+	}
+	return nil
+}
+
+// openTarget opens the account's destination. It may be made as long as nothing was delivered to
+// it: afterwards a missing one is a disk that is not mounted, and what was delivered is on it.
+func (f *fetcher) openTarget(a *Account, st *state.File) (deliver.Target, error) {
+	d := a.Deliver
+	if len(d.Command) > 0 {
+		return deliver.NewCommand(d.Command, deliver.CommandOptions{
+			Timeout: a.Timeout, SpoolDir: f.cfg.StateDir, Account: a.Name, User: a.User})
+	}
+	was, _ := st.Note(noteTarget)
+	create := was != d.String() && (was != "" || !delivered(st))
+	var t deliver.Target
+	var err error
+	if d.Maildir != "" {
+		t, err = deliver.NewMaildir(d.Maildir, deliver.MaildirOptions{Create: create})
+	} else {
+		t, err = deliver.NewMbox(d.Mbox, deliver.MboxOptions{Create: create, Lock: d.Lock, SpoolDir: f.cfg.StateDir, Timeout: a.Timeout})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func delivered(st *state.File) bool {
+	for e := range st.All() {
+		if e.Status == state.Delivered || e.Status == state.Deleted {
+			return true
+		}
+	}
+	return false
+}

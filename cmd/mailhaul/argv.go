@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// A usageError is a command line that cannot be meant. Exit status 64.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// arrange puts the options of a command line in front of the arguments, where the library looks
+// for them: it takes `fetch work --json` for two accounts. Options of the program itself may
+// stand behind the command, too. What is no option of the command is a usage error here, before
+// anything has been done. argv is without the program's name, as the result.
+func arrange(app *cli.App, argv []string) ([]string, error) {
+	var path, args []string
+	var command *cli.Command
+	own := map[*cli.Command][]string{} // options of each command; nil is the program
+	commands := app.Commands
+	chain := []*cli.Command{nil}
+
+	for len(argv) > 0 {
+		arg := argv[0]
+		argv = argv[1:]
+		switch {
+		case arg == "--":
+			args = append(args, argv...)
+			argv = nil
+		case arg == "-" || !strings.HasPrefix(arg, "-"):
+			next := find(commands, arg)
+			if len(args) == 0 && next != nil {
+				path = append(path, arg)
+				command, commands = next, next.Subcommands
+				chain = append(chain, command)
+				continue
+			}
+			args = append(args, arg)
+		default:
+			for _, opt := range cluster(arg, chain, app) {
+				name, value, hasValue := strings.Cut(opt, "=")
+				at, flag := declared(strings.TrimLeft(name, "-"), chain, app)
+				if flag == nil {
+					return nil, unknownOption(name, chain, app)
+				}
+				own[at] = append(own[at], opt)
+				if !isBool(flag) && !hasValue {
+					if len(argv) == 0 {
+						return nil, usagef("option %s needs a value", name)
+					}
+					value, argv = argv[0], argv[1:]
+					own[at] = append(own[at], value)
+				}
+			}
+		}
+	}
+	out := slices.Clone(own[nil])
+	for i, name := range path {
+		out = append(append(out, name), own[chain[i+1]]...)
+	}
+	if len(args) > 0 && !wantsHelp(out) { // the library would look for a topic of that name
+		if len(commands) > 0 { // the library is to look up its name, and say that there is none
+			return nil, unknownCommand(args[0], path, commands)
+		}
+		out = append(append(out, "--"), args...)
+	}
+	return out, nil
+}
+
+func wantsHelp(opts []string) bool {
+	return slices.ContainsFunc(cli.HelpFlag.Names(), func(name string) bool {
+		return slices.Contains(opts, "-"+name) || slices.Contains(opts, "--"+name)
+	})
+}
+
+func find(commands []*cli.Command, name string) *cli.Command {
+	for _, c := range commands {
+		if c.HasName(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// cluster takes "-vvq" apart.
+func cluster(arg string, chain []*cli.Command, app *cli.App) []string {
+	letters := strings.TrimPrefix(arg, "-")
+	if strings.HasPrefix(letters, "-") || len(letters) < 2 {
+		return []string{arg}
+	}
+	var opts []string
+	for _, l := range letters {
+		if _, flag := declared(string(l), chain, app); flag == nil || !isBool(flag) {
+			return []string{arg}
+		}
+		opts = append(opts, "-"+string(l))
+	}
+	return opts
+}
+
+// declared finds an option in the innermost command that has it, and says which that is.
+func declared(name string, chain []*cli.Command, app *cli.App) (*cli.Command, cli.Flag) {
+	for i := len(chain) - 1; i >= 0; i-- {
+		flags := app.Flags
+		if chain[i] != nil {
+			flags = chain[i].Flags
+		}
+		for _, f := range append(slices.Clone(flags), cli.HelpFlag) {
+			if slices.Contains(f.Names(), name) {
+				return chain[i], f
+			}
+		}
+		if chain[i] == nil && slices.Contains(cli.VersionFlag.Names(), name) {
+			return nil, cli.VersionFlag
+		}
+	}
+	return nil, nil
+}
+
+func isBool(f cli.Flag) bool {
+	_, ok := f.(*cli.BoolFlag)
+	return ok
+}
+
+func unknownOption(name string, chain []*cli.Command, app *cli.App) error {
+	var known []string
+	for _, c := range chain {
+		flags := app.Flags
+		if c != nil {
+			flags = c.Flags
+		}
+		for _, f := range flags {
+			for _, n := range f.Names() {
+				if len(n) > 1 {
+					known = append(known, n)
+				}
+			}
+		}
+	}
+	what := "mailhaul"
+	if last := chain[len(chain)-1]; last != nil {
+		what = last.Name
+	}
+	if near := nearestOf(strings.TrimLeft(name, "-"), known); near != "" {
+		return usagef("%s has no option %q; did you mean --%s?", what, name, near)
+	}
+	return usagef("%s has no option %q", what, name)
+}
+
+func unknownCommand(name string, path []string, commands []*cli.Command) error {
+	var known []string
+	for _, c := range commands {
+		known = append(known, c.Name)
+	}
+	prefix := strings.Join(append([]string{"mailhaul"}, path...), " ")
+	if near := nearestOf(name, known); near != "" {
+		return usagef("%s has no command %q; did you mean %q?", prefix, name, near)
+	}
+	return usagef("%s has no command %q (there are %s)", prefix, name, strings.Join(known, ", "))
+}

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mailhaul/fetch"
+	"mailhaul/fetch/pop3"
+	"mailhaul/fetch/state"
+)
+
+func (m *program) checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "check",
+		Usage:     "try what fetch needs, and change nothing",
+		ArgsUsage: "[ACCOUNT...]",
+		Description: `Prints one line for each thing that fetch needs: configuration, state, destination, name,
+connection, TLS, certificate, login, capabilities, maildrop. What is wrong goes to standard
+error. Nothing is written, retrieved or deleted.
+
+   mailhaul check                    all accounts
+   mailhaul check --config-only      the configuration alone, without any connection
+   mailhaul check work | grep pin    the line that pins the server's key
+   mailhaul check --json | jq -c 'select(.result!="ok")'`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "config-only", DisableDefaultText: true, Usage: "check only the configuration"},
+			&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "print one JSON object a line"},
+		},
+		Action: m.check,
+	}
+}
+
+// check looks at each account in turn. The exit status is that of the first thing that is wrong
+// and does not pass by itself.
+func (m *program) check(c *cli.Context) error {
+	m.report.json = c.Bool("json")
+	names := c.Args().Slice()
+	cfg, err := loadConfig(m.configPath, func(name string) bool { return len(names) == 0 && !canAsk() })
+	var accounts []*Account
+	if err == nil {
+		accounts, err = chosen(cfg, names)
+	}
+	if err != nil {
+		m.report.failure(nil, err)
+		m.checkTotal(0, 0, exitStatus(err))
+		return &toldError{err}
+	}
+	f := &fetcher{program: m, cfg: cfg, asker: newAsker(os.Stderr), dryRun: true}
+	var errs []error
+	for _, a := range accounts {
+		k := &checker{fetcher: f, a: a}
+		k.configuration()
+		if !c.Bool("config-only") {
+			k.local()
+			k.server(c.Context)
+		}
+		if err := errors.Join(k.errs...); err != nil {
+			errs = append(errs, err)
+		}
+		if c.Context.Err() != nil {
+			break
+		}
+	}
+	err = firstPermanent(errs)
+	m.checkTotal(len(accounts), len(errs), exitStatus(err))
+	if err != nil {
+		return &toldError{err}
+	}
+	return nil
+}
+
+// A checker looks at one account.
+type checker struct {
+	*fetcher
+	a    *Account
+	st   *state.File // what is known; empty if it cannot be read
+	errs []error
+}
+
+// configuration has been read by now; what remains are the files that it names.
+func (k *checker) configuration() {
+	if _, err := tlsConfig(k.a); err != nil {
+		k.failed("configuration", err)
+		return
+	}
+	what := "retrieve and delete"
+	switch {
+	case k.a.Keep && k.a.DeleteAfter > 0:
+		what = fmt.Sprintf("retrieve, delete after %v", k.a.DeleteAfter)
+	case k.a.Keep:
+		what = "retrieve and keep"
+	}
+	k.ok("configuration", nil, "%s:%d: %s, tls %s, user %s: %s, into %s", visible(k.a.file), k.a.line,
+		visible(k.a.Server.Addr), k.a.TLS, visible(k.a.User), what, visible(k.a.Deliver.String()))
+}
+
+// local looks at what needs no network: state and destination.
+func (k *checker) local() {
+	st, err := state.Read(statePath(k.cfg, k.a.Name))
+	if err == nil && !st.New() && !st.Identity().Equal(k.a.identity()) {
+		err = &state.IdentityError{Path: st.Path(), Have: st.Identity(), Want: k.a.identity()}
+	}
+	if err == nil && st.New() {
+		err = orphan(k.cfg, k.a)
+	}
+	if err == nil {
+		err = mayWrite(k.cfg.StateDir)
+	}
+	switch {
+	case err != nil:
+		k.failed("state", err)
+		if st, err = nothingKnown(); err != nil {
+			k.failed("state", err)
+			return
+		}
+	case st.New():
+		k.ok("state", nil, "%s: none yet, this account was never fetched", visible(st.Path()))
+	case len(st.Damage()) > 0:
+		for _, d := range st.Damage() {
+			k.warn("state", nil, "%s: %s", visible(st.Path()), d)
+		}
+	default:
+		k.ok("state", nil, "%s: %d known, the newest of %s", visible(st.Path()), st.Len(), st.Newest().Local().Format("2006-01-02 15:04"))
+	}
+	k.st = st
+	if err := k.destination(st); err != nil {
+		k.failed("destination", err)
+		return
+	}
+	k.ok("destination", nil, "%s can be written to", visible(k.a.Deliver.String()))
+}
+
+func (k *checker) destination(st *state.File) error {
+	t, err := k.openTarget(k.a, st)
+	if err != nil {
+		return err
+	}
+	if c, ok := t.(interface{ Check() error }); ok {
+		err = c.Check()
+	}
+	return errors.Join(err, t.Close())
+}
+
+// server connects and logs in, one thing after the other: the first that fails is the last that
+// is tried. Nothing that was remembered of the server is believed.
+func (k *checker) server(ctx context.Context) {
+	blank, err := nothingKnown()
+	if err != nil {
+		k.failed("state", err)
+		return
+	}
+	s := &session{fetcher: k.fetcher, a: k.a, st: blank, capa: true, pipelining: !k.a.NoPipelining}
+	if s.tls, err = tlsConfig(k.a); err != nil {
+		return // told already
+	}
+	secretErr := error(nil)
+	if k.a.Auth != "external" || k.a.Secret.Kind != "" {
+		if s.secret, secretErr = readSecret(ctx, k.a, k.asker); secretErr != nil {
+			k.failed("secret", secretErr)
+		}
+	}
+	if !k.resolve(ctx) {
+		return
+	}
+	c, err := s.connect(ctx)
+	if err != nil {
+		k.connectFailed(err)
+		return
+	}
+	defer func() { c.Close() }()
+	k.ok("connection", nil, "%s says %s", visible(k.a.Server.Addr), visible(c.Greeting()))
+	k.tls(c)
+	if secretErr != nil {
+		return
+	}
+	if err := s.within(ctx, c, func() error { return s.login(c) }); err != nil {
+		if errors.Is(err, errHungUp) && ctx.Err() == nil {
+			var again *pop3.Client
+			if again, err = s.open(ctx); err == nil {
+				c = again
+			}
+		}
+		if err != nil {
+			k.failed("login", err)
+			return
+		}
+	}
+	k.ok("login", func(l *jsonLine) { l.text("mechanism", s.used) }, "as %s by %s", visible(k.a.User), s.used)
+	err = s.within(ctx, c, func() error {
+		d, err := s.maildrop(c)
+		if err != nil {
+			return err
+		}
+		k.capabilities(s, d)
+		k.maildrop(d)
+		d.leave(c)
+		return nil
+	})
+	if err != nil {
+		k.failed("maildrop", err)
+	}
+}
+
+// resolve looks the server's name up; there is nothing to look up for an address or a socket.
+func (k *checker) resolve(ctx context.Context) bool {
+	host := k.a.Server.Host
+	if _, err := netip.ParseAddr(host); err == nil || k.a.Server.Network == "unix" {
+		return true
+	}
+	limited, cancel := context.WithTimeout(ctx, k.a.Timeout)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupHost(limited, host)
+	if ctx.Err() != nil {
+		err = stopped(ctx)
+	}
+	if err != nil {
+		k.failed("name", err)
+		return false
+	}
+	k.ok("name", func(l *jsonLine) { l.list("addresses", addrs) }, "%s is %s", visible(host), visible(strings.Join(addrs, ", ")))
+	return true
+}
+
+func (k *checker) capabilities(s *session, d *maildrop) {
+	fields := func(l *jsonLine) { l.list("capabilities", d.caps) }
+	switch {
+	case !s.capa:
+		k.ok("capabilities", nil, "the server does not tell (it has no CAPA)")
+	default:
+		k.ok("capabilities", fields, "%s", visible(strings.Join(d.caps, ", ")))
+	}
+	switch {
+	case d.uids || len(d.mails) == 0 && (!s.capa || d.caps.Has("UIDL")):
+	case k.a.Keep:
+		k.failed("capabilities", fetch.ErrKeepNeedsUIDL)
+	default:
+		k.warn("capabilities", nil, "the server has no unique-ids (UIDL): after an interrupted run messages may come twice")
+	}
+}
+
+func (k *checker) maildrop(d *maildrop) {
+	octets, fresh := int64(0), 0
+	for _, m := range d.mails {
+		octets += max(m.size, 0)
+		if s := statusOfMail(k.st, m); s == "new" || s == string(state.Failed) {
+			fresh++
+		}
+	}
+	k.ok("maildrop", func(l *jsonLine) {
+		l.number("messages", int64(len(d.mails)))
+		l.number("octets", octets)
+		l.number("retrieve", int64(fresh))
+	}, "%s (%s), %d to retrieve", messages(len(d.mails)), sizeText(octets), fresh)
+}
+
+// connectFailed tells what went wrong, of a certificate also which it is.
+func (k *checker) connectFailed(err error) {
+	var verify certificateError
+	switch certs := verify.of(err); {
+	case len(certs) > 0:
+		k.failed("certificate", fmt.Errorf("%w; it is %s", err, certificateText(certs[0])))
+		k.ok("pin", pinField(certs[0]), "%s  # only if you know that this is the server's key", pinLine(certs[0]))
+	case serverStatus(err) == exNoPerm || errors.Is(err, pop3.ErrPlaintext):
+		k.failed("tls", err)
+	default:
+		k.failed("connection", err)
+	}
+}
+
+// mayWrite tells whether a directory can be written to, or if it is missing, be made.
+func mayWrite(dir string) error {
+	for {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			return &fs.PathError{Op: "write to", Path: dir, Err: errors.New("not a directory")}
+		}
+		if err == nil {
+			return accessible(dir)
+		}
+		parent := parentOf(dir)
+		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
+			return err
+		}
+		dir = parent
+	}
+}
+
+var _ = x509.Certificate{}

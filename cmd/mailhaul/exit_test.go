@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch"
+	"mailhaul/fetch/pop3"
+	"mailhaul/fetch/state"
+)
+
+func refusal(command, code string) error {
+	return &pop3.Error{Command: command, Code: code, Text: "no"}
+}
+
+func loginRefusal(code string) error {
+	return &pop3.LoginError{Mechanism: "user", Err: &pop3.Error{Command: "PASS", Code: code, Text: "no"}}
+}
+
+// The contract's table, one failure after the other.
+func TestExitStatus(t *testing.T) {
+	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+	target := func(err error, message, temporary bool) error {
+		return &deliver.Error{Target: "mbox /m", Err: err, Message: message, Temporary: temporary}
+	}
+	tests := []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"nothing", nil, 0},
+		{"usage", usagef("x"), 64},
+
+		{"left", &fetch.LeftError{Messages: 1}, 65},
+		{"left for now", &fetch.LeftError{Messages: 1, Temporary: true}, 75},
+		{"refused by the destination", target(errors.New("status 1"), true, false), 65},
+
+		{"greeting", refusal("greeting", ""), 69},
+		{"SYS/PERM", refusal("greeting", "SYS/PERM"), 69},
+		{"SYS/PERM at login", loginRefusal("SYS/PERM"), 69},
+		{"connection refused", dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), 69},
+		{"no route", dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), 69},
+		{"no such host", &net.DNSError{Err: "no such host", IsNotFound: true}, 69},
+		{"LIST refused", refusal("LIST", ""), 69},
+
+		{"panic", &defectError{"index out of range"}, 70},
+		{"unknown", errors.New("?"), 70},
+
+		{"no destination", target(fmt.Errorf("%w: %w", deliver.ErrCreate, fs.ErrNotExist), false, false), 73},
+		{"disk full", target(&fs.PathError{Op: "write", Path: "/m", Err: syscall.ENOSPC}, false, false), 74},
+		{"state not writable", fmt.Errorf("state file: %w", &fs.PathError{Op: "write", Path: "/s", Err: syscall.EIO}), 74},
+
+		{"connection lost", &pop3.LostError{Waiting: "x", Err: io.EOF}, 75},
+		{"connection reset", &pop3.LostError{Waiting: "x", Err: &net.OpError{Op: "read", Err: syscall.ECONNRESET}}, 75},
+		{"time-out", &pop3.TimeoutError{Waiting: "x"}, 75},
+		{"connect time-out", dial(context.DeadlineExceeded), 75},
+		{"name server down", &net.DNSError{Err: "server misbehaving", IsTemporary: true}, 75},
+		{"IN-USE", loginRefusal("IN-USE"), 75},
+		{"LOGIN-DELAY", loginRefusal("LOGIN-DELAY"), 75},
+		{"SYS/TEMP", loginRefusal("SYS/TEMP"), 75},
+		{"SYS/TEMP at the greeting", refusal("greeting", "SYS/TEMP"), 75},
+		{"locked", &state.LockedError{Path: "/s"}, 75},
+		{"command for later", target(errors.New("status 75"), true, true), 75},
+		{"DELE or QUIT refused", fmt.Errorf("%w: %w", fetch.ErrNotDeleted, refusal("QUIT", "")), 75},
+		{"UIDL refused", fmt.Errorf("%w: %w", fetch.ErrUIDLRefused, refusal("UIDL", "")), 75},
+		{"signal", fmt.Errorf("%w: %w", fetch.ErrStopped, &signalError{os.Interrupt}), 75},
+		{"deadline", fmt.Errorf("%w: %w", errStopped, errDeadline), 75},
+
+		{"protocol", fmt.Errorf("%w: x", pop3.ErrProtocol), 76},
+		{"protocol and its cause", fmt.Errorf("%w: %w", pop3.ErrProtocol, io.EOF), 76},
+		{"plaintext behind STLS", pop3.ErrPlaintext, 76},
+		{"plaintext and no TLS", fmt.Errorf("%w: %w", pop3.ErrPlaintext, pop3.ErrNotTLS), 76},
+
+		{"login refused", loginRefusal(""), 77},
+		{"AUTH", loginRefusal("AUTH"), 77},
+		{"mechanism refused", fmt.Errorf("%w: x", pop3.ErrRefusedMechanism), 77},
+		{"STLS refused", refusal("STLS", ""), 77},
+		{"no TLS", fmt.Errorf("%w: %w", pop3.ErrNotTLS, tls.RecordHeaderError{}), 77},
+		{"certificate", fmt.Errorf("TLS: %w", &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), 77},
+		{"name", x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"}, 77},
+		{"pin", &pinError{"x"}, 77},
+		{"alert", fmt.Errorf("TLS: %w", tls.AlertError(70)), 77},
+		{"password command", &SecretError{Err: errors.New("status 1")}, 77},
+
+		{"configuration", &ConfigError{}, 78},
+		{"identity", &state.IdentityError{}, 78},
+		{"orphan", &orphanError{}, 78},
+		{"keep without UIDL", fetch.ErrKeepNeedsUIDL, 78},
+		{"unreadable state", fmt.Errorf("x: %w", state.ErrUnreadable), 78},
+
+		// Of several failures the first that is not temporary counts.
+		{"two temporary", errors.Join(&state.LockedError{}, loginRefusal("IN-USE")), 75},
+		{"temporary, then not", errors.Join(&state.LockedError{}, &fetch.LeftError{Messages: 1}, pop3.ErrProtocol), 65},
+		{"joined within", fmt.Errorf("x: %w", errors.Join(&state.LockedError{}, &ConfigError{})), 78},
+		{"lost, and left", errors.Join(&pop3.LostError{Err: io.EOF}, &fetch.LeftError{Messages: 2}), 65},
+		{"told", &toldError{loginRefusal("")}, 77},
+	}
+	for _, tt := range tests {
+		if got := exitStatus(tt.err); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestSeveralAccounts(t *testing.T) {
+	later, login, left := loginRefusal("IN-USE"), loginRefusal(""), &fetch.LeftError{Messages: 1}
+	tests := []struct {
+		errs []error
+		want int
+	}{
+		{nil, 0},
+		{[]error{nil, nil}, 0},
+		{[]error{nil, later, nil}, 75},
+		{[]error{later, login, left}, 77},
+		{[]error{later, left, login}, 65},
+		{[]error{left, later}, 65},
+	}
+	for _, tt := range tests {
+		m := &program{report: &report{out: io.Discard, err: io.Discard}}
+		var results []result
+		for _, err := range tt.errs {
+			results = append(results, result{err: err})
+		}
+		if got := exitStatus(m.summarise(results)); got != tt.want {
+			t.Errorf("%v: %d, want %d", tt.errs, got, tt.want)
+		}
+	}
+}
+
+func TestHints(t *testing.T) {
+	account := func(tls, host, port, user string) *Account {
+		return &Account{Name: "w x", TLS: tls, User: user, Server: Server{Network: "tcp", Host: host, port: port}}
+	}
+	a := account("implicit", "pop.example.com", "995", "a@example.com")
+	tests := []struct {
+		err  error
+		a    *Account
+		want string // in the first hint; "" for none
+	}{
+		{fmt.Errorf("%w: %w", pop3.ErrNotTLS, tls.RecordHeaderError{}), account("implicit", "h", "110", "u"), `tls = "starttls"`},
+		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, a, `tls = "starttls"`},
+		{&pop3.TimeoutError{}, account("none", "h", "995", "u"), `tls = "implicit"`},
+		{&pop3.TimeoutError{}, a, ""},
+		{refusal("STLS", ""), account("starttls", "h", "110", "u"), `tls = "implicit"`},
+		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, a, "tls_ca"},
+		{&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}}}, a, "tls_server_name"},
+		{&pop3.LoginError{Err: &pop3.Error{Command: "PASS", Text: "[AUTH] Application-specific password required"}}, a, "application password"},
+		{loginRefusal("AUTH"), account("implicit", "pop.gmail.com", "995", "a@gmail.com"), "application password"},
+		{loginRefusal(""), account("implicit", "h", "995", "alice"), `not only "alice"`},
+		{loginRefusal("IN-USE"), account("implicit", "h", "995", "alice"), ""},
+		{loginRefusal(""), a, ""},
+		{&state.LockedError{}, a, "--wait"},
+		{&state.IdentityError{}, a, "mailhaul state adopt 'w x'"},
+		{&orphanError{Account: "new", Old: "old"}, a, "mailhaul state adopt new old"},
+		{fetch.ErrKeepNeedsUIDL, a, "keep"},
+		{&deliver.Error{Err: fmt.Errorf("%w: %w", deliver.ErrCreate, fs.ErrPermission)}, a, "user id"},
+		{&deliver.Error{Err: fmt.Errorf("%w: %w", deliver.ErrCreate, fs.ErrNotExist)}, a, "mounted"},
+		{usagef("x"), nil, ""},
+	}
+	for _, tt := range tests {
+		got := hints(tt.err, tt.a)
+		if tt.want == "" && len(got) > 0 || tt.want != "" && (len(got) == 0 || !strings.Contains(got[0], tt.want)) {
+			t.Errorf("%v: %q, want %q", tt.err, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"mailhaul/fetch"
+)
+
+func (m *program) fetchCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "fetch",
+		Usage:     "retrieve, deliver and delete what is new",
+		ArgsUsage: "[ACCOUNT...]",
+		Description: `Without names all accounts are done, except those with disabled = true.
+
+   mailhaul fetch                        all accounts; the line for cron
+   mailhaul fetch --dry-run work         what would be done, and why
+   mailhaul fetch --keep --limit 10 work try it with ten messages, delete nothing
+   mailhaul fetch --json | jq -c 'select(.type=="message")'`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, DisableDefaultText: true, Usage: "print the plan and its reasons, touch nothing"},
+			&cli.BoolFlag{Name: "keep", DisableDefaultText: true, Usage: "delete nothing on the server"},
+			&cli.IntFlag{Name: "limit", DefaultText: "no limit", Usage: "retrieve at most `N` messages of each account"},
+			&cli.IntFlag{Name: "jobs", Value: 8, Usage: "do at most `N` accounts at once"},
+			&cli.IntFlag{Name: "max-per-host", Value: 4, Usage: "do at most `N` accounts of one server at once"},
+			&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "print one JSON object a line"},
+			&cli.StringFlag{Name: "wait", Usage: "wait up to `DURATION` for another run of the account to end"},
+			&cli.StringFlag{Name: "deadline", Usage: "after `DURATION` finish the current messages and stop"},
+		},
+		Action: m.fetch,
+	}
+}
+
+// fetch is the main job: all accounts, several at once, each with its own connection, state and
+// target.
+func (m *program) fetch(c *cli.Context) error {
+	m.report.json, m.report.dryRun = c.Bool("json"), c.Bool("dry-run")
+	f := &fetcher{program: m, asker: newAsker(os.Stderr), dryRun: c.Bool("dry-run"), keep: c.Bool("keep"), limit: c.Int("limit")}
+	for _, name := range []string{"limit", "jobs", "max-per-host"} {
+		if c.IsSet(name) && c.Int(name) < 1 {
+			return usagef("option --%s: want a number from 1 on", name)
+		}
+	}
+	var err error
+	if f.wait, err = durationFlag(c, "wait"); err != nil {
+		return err
+	}
+	deadline, err := durationFlag(c, "deadline")
+	if err != nil {
+		return err
+	}
+	ctx := c.Context
+	if deadline > 0 {
+		var cancel func()
+		ctx, cancel = context.WithTimeoutCause(ctx, deadline, fmt.Errorf("%w (%v)", errDeadline, deadline))
+		defer cancel()
+	}
+
+	names := c.Args().Slice()
+	wanted := func(name string) bool { return len(names) == 0 || slices.Contains(names, name) }
+	cfg, err := loadConfig(m.configPath, func(name string) bool { return wanted(name) && !canAsk() })
+	var accounts []*Account
+	if err == nil {
+		f.cfg = cfg
+		accounts, err = chosen(cfg, names)
+	}
+	if err != nil {
+		m.report.failure(nil, err)
+		m.report.total(0, 0, fetch.Summary{}, exitStatus(err))
+		return &toldError{err}
+	}
+	results := f.all(ctx, accounts, c.Int("jobs"), c.Int("max-per-host"))
+	return m.summarise(results)
+}
+
+// chosen gives the accounts named, in the configuration's order and each once; without names all
+// that are not disabled.
+func chosen(cfg *Config, names []string) ([]*Account, error) {
+	for _, name := range names {
+		if cfg.Account(name) == nil {
+			return nil, unknownAccount(cfg, name)
+		}
+	}
+	var accounts []*Account
+	for _, a := range cfg.Accounts {
+		if len(names) == 0 && !a.Disabled || slices.Contains(names, a.Name) {
+			accounts = append(accounts, a)
+		}
+	}
+	return accounts, nil
+}
+
+func unknownAccount(cfg *Config, name string) error {
+	var known []string
+	for _, a := range cfg.Accounts {
+		known = append(known, a.Name)
+	}
+	if near := nearestOf(name, known); near != "" {
+		return usagef("%s has no account %q; did you mean %q?", cfg.Path, name, near)
+	}
+	return usagef("%s has no account %q", cfg.Path, name)
+}
+
+// A result is how one account ended.
+type result struct {
+	sum fetch.Summary
+	err error
+}
+
+// all does the accounts, jobs of them at once and perHost of one server at once. An account whose
+// server is busy does not keep others waiting behind it. The results are in the accounts' order.
+func (f *fetcher) all(ctx context.Context, accounts []*Account, jobs, perHost int) []result {
+	results := make([]result, len(accounts))
+	waiting := make([]int, len(accounts))
+	for i := range waiting {
+		waiting[i] = i
+	}
+	busy := map[string]int{}
+	done := make(chan int)
+	running := 0
+	for len(waiting) > 0 || running > 0 {
+		at := slices.IndexFunc(waiting, func(i int) bool { return busy[accounts[i].Server.Host] < perHost })
+		if running == jobs || at < 0 {
+			i := <-done
+			busy[accounts[i].Server.Host]--
+			running--
+			continue
+		}
+		i := waiting[at]
+		waiting = slices.Delete(waiting, at, at+1)
+		busy[accounts[i].Server.Host]++
+		running++
+		go func() { // accounts wait for different servers: this is what --jobs is
+			results[i] = f.guarded(ctx, accounts[i])
+			done <- i
+		}()
+	}
+	return results
+}
+
+// A defectError is a panic: a mistake of ours in one account, which must not take the other
+// accounts with it. The account is left as a kill would leave it, which is safe.
+type defectError struct{ cause any }
+
+func (e *defectError) Error() string { return fmt.Sprintf("a defect of mailhaul: %v", e.cause) }
+
+// guarded does one account and tells how it ended.
+func (f *fetcher) guarded(ctx context.Context, a *Account) (r result) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			r.err = &defectError{cause}
+			os.Stderr.Write(debug.Stack())
+		}
+		f.report.done(a, r.sum, r.err)
+	}()
+	r.sum, r.err = f.account(ctx, a)
+	return r
+}
+
+// summarise adds up the accounts and gives the error whose status is that of the run.
+func (m *program) summarise(results []result) error {
+	var sum fetch.Summary
+	var errs []error
+	for _, r := range results {
+		add(&sum, r.sum)
+		if r.err != nil {
+			errs = append(errs, r.err)
+		}
+	}
+	err := firstPermanent(errs)
+	m.report.total(len(results), len(errs), sum, exitStatus(err))
+	if err != nil {
+		return &toldError{err}
+	}
+	return nil
+}
+
+func add(sum *fetch.Summary, s fetch.Summary) {
+	sum.Messages += s.Messages
+	sum.Delivered += s.Delivered
+	sum.Octets += s.Octets
+	sum.Deleted += s.Deleted
+	sum.Skipped += s.Skipped
+	sum.Left += s.Left
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch"
+	"mailhaul/fetch/pop3"
+	"mailhaul/fetch/state"
+)
+
+// hints says what the user can do about a failure, where that is known. a is nil if the failure
+// is about no account.
+func hints(err error, a *Account) []string {
+	var (
+		identity *state.IdentityError
+		orphan   *orphanError
+		usage    *usageError
+	)
+	switch {
+	case errors.As(err, &usage):
+		return nil
+	case errors.As(err, &identity) && a != nil:
+		return []string{
+			fmt.Sprintf("if it is the same mailbox under a new name: mailhaul state adopt %s", shellWord(a.Name)),
+			fmt.Sprintf("if it is another mailbox, to begin anew: mailhaul state forget --all %s", shellWord(a.Name)),
+		}
+	case errors.As(err, &orphan):
+		return []string{
+			fmt.Sprintf("to go on with it: mailhaul state adopt %s %s", shellWord(orphan.Account), shellWord(orphan.Old)),
+			fmt.Sprintf("to begin anew: mailhaul state forget --all %s", shellWord(orphan.Old)),
+		}
+	case errors.Is(err, state.ErrUnreadable) && a != nil:
+		return []string{fmt.Sprintf("mend its first line (mailhaul-state(5)), or: mailhaul state adopt %s", shellWord(a.Name))}
+	case errors.Is(err, state.ErrLocked):
+		return []string{"--wait 5m waits for the other run to end"}
+	case errors.Is(err, fetch.ErrKeepNeedsUIDL):
+		return []string{"without keep = true (and without --keep) the mail is retrieved and deleted"}
+	case errors.Is(err, deliver.ErrCreate):
+		return targetHints(err)
+	}
+	if a == nil {
+		return nil
+	}
+	return connectionHints(err, a)
+}
+
+func targetHints(err error) []string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return []string{fmt.Sprintf("this runs as user id %d: the destination must belong to it", os.Getuid())}
+	case errors.Is(err, fs.ErrNotExist):
+		return []string{"is its disk mounted? what mail was delivered to once is not made anew"}
+	}
+	return nil
+}
+
+// connectionHints knows the usual mistakes about ports, TLS and passwords.
+func connectionHints(err error, a *Account) []string {
+	var (
+		header  tls.RecordHeaderError
+		unknown x509.UnknownAuthorityError
+		host    x509.HostnameError
+		refuse  *pop3.Error
+		timeout interface{ Timeout() bool }
+	)
+	port := a.Server.Port()
+	switch {
+	case errors.As(err, &header) && a.TLS == "implicit":
+		return []string{fmt.Sprintf(`the server does not begin with TLS on port %s; on port 110 it is tls = "starttls"`, port)}
+	case errors.As(err, &unknown):
+		return []string{"if it has a certificate of its own: tls_ca = \"…/its.pem\", or tls_pin"}
+	case errors.As(err, &host):
+		return []string{`write the name of the certificate as server, or as tls_server_name`}
+	case errors.Is(err, syscall.ECONNREFUSED) && a.TLS == "implicit" && port == "995":
+		return []string{`nothing listens on port 995; some servers have tls = "starttls" on port 110 alone`}
+	case errors.Is(err, pop3.ErrNotTLS), errors.As(err, &refuse) && refuse.Command == "STLS":
+		return []string{`the server offers no STLS; most have tls = "implicit" on port 995`}
+	case errors.As(err, &timeout) && timeout.Timeout() && port == "995" && a.TLS != "implicit" && !isDial(err):
+		return []string{`port 995 begins with TLS: tls = "implicit"`}
+	case errors.As(err, &refuse) && statusOf(err) == exNoPerm:
+		return passwordHints(refuse, a)
+	}
+	return nil
+}
+
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// passwordHints knows the providers that refuse the mailbox's own password. It only suggests: what
+// a server says decides nothing.
+func passwordHints(e *pop3.Error, a *Account) []string {
+	text := strings.ToLower(e.Text)
+	if strings.Contains(text, "application-specific") || strings.Contains(text, "app password") || strings.Contains(text, "app-specific") {
+		return []string{"the server wants an application password, made in the account's settings"}
+	}
+	for _, provider := range []string{"gmail.com", "googlemail.com", "yahoo.com", "mail.me.com", "aol.com"} {
+		if a.Server.Host == provider || strings.HasSuffix(a.Server.Host, "."+provider) {
+			return []string{"this provider wants an application password, made in the account's settings, and POP allowed there"}
+		}
+	}
+	if !strings.Contains(a.User, "@") {
+		return []string{fmt.Sprintf("many servers want the whole address as user, not only %q", a.User)}
+	}
+	return nil
+}
+
+// shellWord quotes a word for a shell, if it needs it.
+func shellWord(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.,@%+/:", r))
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"mailhaul/fetch"
+)
+
+// The rules of output. A message that breaks one is a bug.
+//
+//   - Standard output has results: one line for each account that had work, with -v one for each
+//     message, or with --json one object a line and nothing else.
+//   - Standard error has everything that went wrong, and warnings. A line begins with "mailhaul: ",
+//     then the account and a colon where there is one; lower case, no full stop. Where the cure is
+//     known, a line "mailhaul: hint: …" follows.
+//   - Nothing new and no error prints nothing. -q leaves the errors alone.
+//   - What comes from outside (server, programs, file names) is escaped: it can neither begin a
+//     line nor move a cursor. No secret is ever printed.
+//   - Each line is one write, so that accounts side by side do not mix theirs.
+//   - Where standard error is the journal, lines begin with their priority (sd-daemon(3)).
+
+// A report renders what happens, as text or as JSON. It is safe for concurrent use.
+type report struct {
+	mu      sync.Mutex
+	out     io.Writer
+	err     io.Writer
+	verbose int // -1 with -q, 0, 1 with -v, …
+	json    bool
+	journal bool
+	dryRun  bool
+	lost    error // the first write to out that failed
+}
+
+// The priorities of the journal.
+const (
+	prioError   = '3'
+	prioWarning = '4'
+	prioInfo    = '6'
+)
+
+// say writes one line to standard output.
+func (r *report) say(format string, args ...any) {
+	r.write(r.out, safeLine(fmt.Sprintf(format, args...)))
+}
+
+// complain writes one line to standard error.
+func (r *report) complain(prio byte, text string) {
+	line := "mailhaul: " + safeLine(text)
+	if r.journal {
+		line = "<" + string(prio) + ">" + line
+	}
+	r.write(r.err, line)
+}
+
+func (r *report) write(w io.Writer, line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, err := io.WriteString(w, line+"\n"); err != nil && w == r.out && r.lost == nil {
+		r.lost = err // that the results are nowhere is told at the end
+	}
+}
+
+// event renders one event of a run.
+func (r *report) event(e fetch.Event) {
+	if r.json {
+		r.jsonEvent(e)
+	}
+	if e.Type == fetch.Failed && !e.Planned {
+		r.failedEvent(e)
+		return
+	}
+	if r.json || r.verbose < 0 {
+		return
+	}
+	account := visible(e.Account)
+	switch {
+	case e.Type == fetch.Account && r.dryRun:
+		r.say("%s: %s on the server, %d to retrieve", account, messages(e.Messages), e.Retrieve)
+	case e.Type == fetch.Account && r.verbose > 0:
+		size := ""
+		if e.Octets >= 0 {
+			size = " (" + sizeText(e.Octets) + ")"
+		}
+		r.say("%s: %s on the server%s, %d to retrieve", account, messages(e.Messages), size, e.Retrieve)
+	case e.Planned:
+		verb := map[fetch.EventType]string{fetch.Message: "retrieve", fetch.Deleted: "delete", fetch.Skipped: "leave", fetch.Failed: "leave"}[e.Type]
+		r.say("%s: would %s %s: %s", account, verb, which(e), e.Reason)
+	case e.Type == fetch.Message && r.verbose > 0:
+		doubt := ""
+		if e.InDoubt {
+			doubt = " (in doubt: an interrupted run may have delivered it already)"
+		}
+		r.say("%s: delivered %s to %s%s", account, which(e), visible(e.Destination), doubt)
+	case e.Type == fetch.Message && e.InDoubt:
+		r.complain(prioWarning, fmt.Sprintf("%s: %s is in doubt: an interrupted run may have delivered it already, and it was delivered again", account, which(e)))
+	case e.Type == fetch.Deleted && r.verbose > 0:
+		r.say("%s: deleted %s%s", account, which(e), because(e.Reason))
+	case e.Type == fetch.Skipped && (r.dryRun || r.verbose > 1):
+		r.say("%s: left %s%s", account, which(e), because(e.Reason))
+	}
+}
+
+// failedEvent renders an event about something that went wrong.
+func (r *report) failedEvent(e fetch.Event) {
+	if e.Repeated && r.verbose < 1 || e.Warning && r.verbose < 0 {
+		return
+	}
+	text := visible(e.Account) + ": "
+	if e.Num > 0 || e.UID != "" {
+		text += which(e) + ": "
+	}
+	text += failureText(e)
+	if e.Warning {
+		r.complain(prioWarning, "warning: "+text)
+		return
+	}
+	r.complain(prioError, text)
+}
+
+// failureText says what an event's Reason and Err say, without saying it twice.
+func failureText(e fetch.Event) string {
+	switch {
+	case e.Err == nil:
+		return e.Reason
+	case e.Reason == "" || strings.Contains(e.Err.Error(), e.Reason):
+		return e.Err.Error()
+	case strings.Contains(e.Reason, e.Err.Error()):
+		return e.Reason
+	}
+	return e.Reason + ": " + e.Err.Error()
+}
+
+// done tells the end of one account: what it did, then what stopped it.
+func (r *report) done(a *Account, sum fetch.Summary, err error) {
+	status := exitStatus(err)
+	if err != nil {
+		r.failures(a, err)
+	}
+	if r.json {
+		r.jsonSummary(a.Name, sum, status)
+		return
+	}
+	if r.verbose < 0 || r.dryRun {
+		return
+	}
+	var parts []string
+	if sum.Delivered > 0 {
+		parts = append(parts, fmt.Sprintf("%s delivered (%s)", messages(sum.Delivered), sizeText(sum.Octets)))
+	}
+	if sum.Deleted > 0 {
+		parts = append(parts, fmt.Sprintf("%d deleted from the server", sum.Deleted))
+	}
+	if len(parts) > 0 && sum.Left > 0 {
+		parts = append(parts, fmt.Sprintf("%d left there", sum.Left))
+	}
+	if len(parts) == 0 && r.verbose > 0 && err == nil {
+		parts = append(parts, "nothing new")
+	}
+	if len(parts) > 0 {
+		r.say("%s: %s", visible(a.Name), strings.Join(parts, ", "))
+	}
+}
+
+// first says that an account is fetched for the first time, so that a mistaken state_dir, which
+// would fetch everything again, does not go unnoticed.
+func (r *report) first(a *Account, n int, path string) {
+	if !r.json && r.verbose >= 0 {
+		r.say("%s: first run: %s on the server; the state is kept in %s", visible(a.Name), messages(n), visible(path))
+	}
+}
+
+// failures tells what stopped an account, each once, with the cures that are known.
+func (r *report) failures(a *Account, err error) {
+	var told []string
+	for _, f := range failures(err) {
+		var left *fetch.LeftError
+		if errors.As(f, &left) {
+			continue // each of the messages has had its own line
+		}
+		r.failure(a, f)
+		told = append(told, hints(f, a)...)
+	}
+	for i, h := range told {
+		if i == 0 || h != told[i-1] {
+			r.hint(h)
+		}
+	}
+}
+
+// failure tells one error; a is nil if it is about no account.
+func (r *report) failure(a *Account, err error) {
+	var ce *ConfigError
+	if errors.As(err, &ce) {
+		for _, p := range ce.Problems {
+			r.oneFailure(nil, p.String(), err)
+		}
+		return
+	}
+	r.oneFailure(a, err.Error(), err)
+}
+
+func (r *report) oneFailure(a *Account, text string, err error) {
+	name := ""
+	if a != nil {
+		name = a.Name
+	}
+	if r.json {
+		r.jsonError(name, text, err, a)
+	}
+	if name != "" {
+		text = visible(name) + ": " + text
+	}
+	r.complain(prioError, text)
+}
+
+func (r *report) hint(text string) { r.complain(prioInfo, "hint: "+text) }
+
+// warn tells of a trouble that stops nothing.
+func (r *report) warn(account, format string, args ...any) {
+	r.event(fetch.Event{Type: fetch.Failed, Time: time.Now(), Account: account, Warning: true, Reason: fmt.Sprintf(format, args...)})
+}
+
+// which names a message for a person.
+func which(e fetch.Event) string {
+	s := "message"
+	if e.Num > 0 {
+		s += fmt.Sprintf(" %d", e.Num)
+	}
+	if e.UID != "" {
+		s += fmt.Sprintf(" (unique-id %s)", visible(e.UID))
+	}
+	if e.Size > 0 {
+		s += ", " + sizeText(e.Size)
+	}
+	return s
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+func messages(n int) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return fmt.Sprintf("%d messages", n)
+}
+
+// sizeText gives a size in the units of the configuration.
+func sizeText(n int64) string {
+	switch f := float64(n); {
+	case n == 1:
+		return "1 byte"
+	case n < 1000:
+		return fmt.Sprintf("%d bytes", n)
+	case f < 999_950:
+		return fmt.Sprintf("%.1f kB", f/1e3)
+	case f < 999_950_000:
+		return fmt.Sprintf("%.1f MB", f/1e6)
+	default:
+		return fmt.Sprintf("%.1f GB", f/1e9)
+	}
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"mailhaul/fetch/pop3"
+	"mailhaul/fetch/state"
+)
+
+// The notes of the state that are ours.
+const (
+	noteCaps     = "caps"     // what the server announced before the login
+	noteLockstep = "lockstep" // it announces PIPELINING and cannot do it
+	noteTarget   = "target"   // where messages are delivered
+)
+
+// noteAge is how long something remembered of the server is believed.
+const noteAge = 30 * 24 * time.Hour
+
+// A session makes logged-in clients for one account, and learns from each attempt.
+type session struct {
+	*fetcher
+	a          *Account
+	st         *state.File
+	tls        *tls.Config
+	secret     Secret
+	pipelining bool // send ahead where the server announces it
+	mixedUp    bool // it announced it, and mixed up its replies
+	loggedIn   bool
+	used       string // the mechanism of the last login
+
+	capa    bool      // the server may be sent CAPA
+	caps    pop3.Caps // what it said
+	known   bool      // caps are known, from this session or from the state
+	asked   bool      // in this run
+	hungUp  bool      // it closed the connection at CAPA
+	dropped bool      // it closed the connection when it refused a mechanism, and that was taken out of caps
+}
+
+// newSession gets the secret, and recalls what the server said in an earlier run: that saves a
+// wait, and a wrong guess costs one, never a wrong result.
+func (f *fetcher) newSession(ctx context.Context, a *Account, st *state.File) (*session, error) {
+	s := &session{fetcher: f, a: a, st: st, capa: true}
+	var err error
+	if s.tls, err = tlsConfig(a); err != nil {
+		return nil, err
+	}
+	if a.TLSInsecure && len(a.TLSPin) == 0 {
+		f.report.warn(a.Name, "tls_insecure: the server's certificate is not checked, anyone may read the password")
+	}
+	if a.Auth != "external" || a.Secret.Kind != "" {
+		if s.secret, err = readSecret(ctx, a, f.asker); err != nil {
+			return nil, err
+		}
+	}
+	now := time.Now()
+	s.pipelining = !a.NoPipelining && s.recall(noteLockstep, now) == ""
+	if mode, caps, ok := strings.Cut(s.recall(noteCaps, now), "\n"); ok && mode == a.TLS {
+		if caps == noCaps {
+			s.capa = false
+		} else {
+			s.caps, s.known = strings.Split(caps, "\n"), true
+		}
+	}
+	return s, nil
+}
+
+// noCaps is remembered of a server that refuses CAPA, or hangs up on it.
+const noCaps = "-"
+
+// recall gives a note that is young enough.
+func (s *session) recall(name string, now time.Time) string {
+	value, at := s.st.Note(name)
+	if age := now.Sub(at); age < 0 || age > noteAge {
+		return ""
+	}
+	return value
+}
+
+// remember writes down what was learnt, if it is new: an idle run changes no octet. The destination
+// is noted once something was delivered to it; what is deleted on the server leaves no other trace.
+func (s *session) remember(delivered bool) error {
+	if s.dryRun || !s.loggedIn {
+		return nil
+	}
+	now := time.Now()
+	note := func(name, value string) error {
+		if s.recall(name, now) == value {
+			return nil
+		}
+		return s.st.SetNote(name, value, now)
+	}
+	caps := noCaps
+	if s.capa {
+		caps = strings.Join(s.caps, "\n")
+	}
+	err := note(noteCaps, s.a.TLS+"\n"+caps)
+	if err == nil && s.mixedUp {
+		err = note(noteLockstep, "1")
+	}
+	if was, _ := s.st.Note(noteTarget); err == nil && delivered && was != s.a.Deliver.String() {
+		err = s.st.SetNote(noteTarget, s.a.Deliver.String(), now)
+	}
+	return err
+}
+
+// open connects and logs in. It reconnects once without CAPA where the server hangs up on that
+// (protocol: some do on any command that they do not know), and once for another mechanism where
+// the server hangs up on refusing one, before a secret was sent.
+func (s *session) open(ctx context.Context) (*pop3.Client, error) {
+	c, err := s.connect(ctx)
+	if err == nil {
+		err = s.within(ctx, c, func() error { return s.login(c) })
+	}
+	if errors.Is(err, errHungUp) && ctx.Err() == nil {
+		if c, err = s.connect(ctx); err == nil {
+			err = s.within(ctx, c, func() error { return s.login(c) })
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.loggedIn = true
+	return c, nil
+}
+
+// connect makes the connection and its TLS.
+func (s *session) connect(ctx context.Context) (*pop3.Client, error) {
+	opts := &pop3.DialOptions{ConnectTimeout: min(s.a.Timeout, 30*time.Second)}
+	opts.Timeout = s.a.Timeout
+	if s.dialogue {
+		opts.Dialogue = &dialogueWriter{report: s.report, account: s.a.Name}
+	}
+	if s.a.TLS == "implicit" {
+		opts.TLS = s.tls
+	}
+	c, err := pop3.Dial(ctx, s.a.Server.Network, s.a.Server.Addr, opts)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, stopped(ctx)
+	case err != nil:
+		return nil, err
+	}
+	if s.a.TLS == "starttls" {
+		// STLS is not looked up in CAPA first: that answer would come in clear, from anyone
+		// (RFC 2595, section 4), and a refusal ends the session either way.
+		if err := s.within(ctx, c, func() error { return c.STLS(s.tls) }); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// within does a step that ctx may end at once: nothing is under way yet that is worth finishing.
+// On an error the connection is closed.
+func (s *session) within(ctx context.Context, c *pop3.Client, step func() error) error {
+	stop := context.AfterFunc(ctx, func() { c.Interrupt(0) })
+	err := step()
+	if !stop() && ctx.Err() != nil {
+		err = stopped(ctx)
+	}
+	if err != nil {
+		c.Close()
+	}
+	return err
+}
+
+// errHungUp says that another connection may do what this one did not.
+var errHungUp = errors.New("the server hung up")
+
+// login asks what the server can do, if that is not known, and logs in.
+func (s *session) login(c *pop3.Client) error {
+	fresh := !s.known
+	if fresh {
+		if err := s.ask(c); err != nil {
+			return err
+		}
+	}
+	cred := pop3.Credentials{User: s.a.User, Password: s.secret.Reveal()}
+	if s.a.Auth == "xoauth2" || s.a.Auth == "oauthbearer" {
+		cred.Token, cred.Password = cred.Password, ""
+	}
+	used, err := pop3.Login(c, s.caps, s.known, s.a.Auth, cred)
+	defer func() { s.used = used }()
+	if errors.Is(err, pop3.ErrRefusedMechanism) && c.Err() == nil && !fresh {
+		// What the state remembers is out of date.
+		s.known = false
+		if err := s.ask(c); err != nil {
+			return err
+		}
+		used, err = pop3.Login(c, s.caps, s.known, s.a.Auth, cred)
+	}
+	if errors.Is(err, pop3.ErrRefusedMechanism) && c.Err() != nil && s.a.Auth == "auto" && !s.dropped {
+		s.caps, s.dropped = s.caps.Without(used), true
+		return errors.Join(errHungUp, err)
+	}
+	return err
+}
+
+// ask sends CAPA. That it is refused means that nothing is known (RFC 2449, section 5).
+func (s *session) ask(c *pop3.Client) error {
+	if !s.capa || s.asked && s.known {
+		return nil
+	}
+	caps, err := c.Capa().Wait()
+	switch {
+	case err == nil:
+		s.caps, s.known, s.asked = caps, true, true
+		return nil
+	case c.Err() == nil:
+		s.capa = false
+		return nil
+	case ended(err) && !s.hungUp:
+		s.capa, s.hungUp = false, true
+		return errors.Join(errHungUp, err)
+	}
+	return err
+}
+
+// ended tells whether the server closed the connection.
+func ended(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// A dialogueWriter puts the account's name before each line of the dialogue.
+type dialogueWriter struct {
+	report  *report
+	account string
+	rest    []byte
+}
+
+func (d *dialogueWriter) Write(p []byte) (int, error) {
+	d.rest = append(d.rest, p...)
+	for {
+		line, rest, ok := strings.Cut(string(d.rest), "\n")
+		if !ok {
+			return len(p), nil
+		}
+		d.rest = []byte(rest)
+		d.report.write(os.Stderr, safeLine(visible(d.account)+": "+line))
+	}
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mailhaul/fetch/state"
+)
+
+func (m *program) stateCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "state",
+		Usage: "look at and change what is known of an account's messages",
+		Description: `The state of an account is a text file of unique-ids (mailhaul-state(5)).
+
+   mailhaul state show work              what is known, one message a line
+   mailhaul state forget work ID         fetch that message again
+   mailhaul state import work ids.txt    these are fetched already; leave them alone
+   mailhaul state baseline work          all that is on the server now is to be left alone
+   mailhaul state adopt work oldname     the account was renamed`,
+		Subcommands: []*cli.Command{
+			{Name: "show", ArgsUsage: "ACCOUNT", Usage: "print what is known, one message a line", Action: m.stateShow},
+			{Name: "forget", ArgsUsage: "ACCOUNT ID...", Usage: "forget messages, so that they are fetched again if they are still there",
+				Flags:  []cli.Flag{&cli.BoolFlag{Name: "all", DisableDefaultText: true, Usage: "forget the whole state; ACCOUNT may be one that is not configured any more"}},
+				Action: m.stateForget},
+			{Name: "export", ArgsUsage: "ACCOUNT", Usage: "print the unique-ids, one a line", Action: m.stateExport},
+			{Name: "import", ArgsUsage: "ACCOUNT [FILE]", Usage: "read unique-ids, one a line, that are never to be fetched or deleted", Action: m.stateImport},
+			{Name: "baseline", ArgsUsage: "ACCOUNT", Usage: "mark all that is on the server as seen, without fetching it", Action: m.stateBaseline},
+			{Name: "adopt", ArgsUsage: "ACCOUNT [OLD]", Usage: "take over the state of the name OLD, or after a change of server or user its own", Action: m.stateAdopt},
+		},
+	}
+}
+
+// arguments checks their number and loads the configuration.
+func (m *program) arguments(c *cli.Context, least, most int) (*Config, []string, error) {
+	args := c.Args().Slice()
+	if len(args) < least || most > 0 && len(args) > most {
+		return nil, nil, usagef("usage: mailhaul state %s %s", c.Command.Name, c.Command.ArgsUsage)
+	}
+	cfg, err := loadConfig(m.configPath, nil)
+	return cfg, args, err
+}
+
+// configured gives the account of that name.
+func configured(cfg *Config, name string) (*Account, error) {
+	if a := cfg.Account(name); a != nil {
+		return a, nil
+	}
+	return nil, unknownAccount(cfg, name)
+}
+
+// stateFile gives the state file of a name, also of one that is configured no more: by the
+// account's name, by the name of the file, or by its path.
+func stateFile(cfg *Config, name string) (string, error) {
+	own := statePath(cfg, name)
+	if cfg.Account(name) != nil {
+		return own, nil
+	}
+	for _, p := range []string{own, filepath.Join(cfg.StateDir, filepath.Base(name)), name} {
+		if !strings.HasSuffix(p, ".uidl") {
+			p += ".uidl"
+		}
+		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() {
+			return p, nil
+		}
+	}
+	return "", usagef("there is neither an account nor a state %q in %s", name, cfg.StateDir)
+}
+
+// accountOf gives the account's name of a state file's, or the file's if it cannot be told.
+func accountOf(file string) string {
+	escaped := strings.TrimSuffix(file, ".uidl")
+	if name, err := state.Unescape(escaped); err == nil && state.FileName(name) == file {
+		return name
+	}
+	return file
+}
+
+func (m *program) stateShow(c *cli.Context) error {
+	cfg, args, err := m.arguments(c, 1, 1)
+	if err != nil {
+		return err
+	}
+	st, err := m.readState(cfg, args[0])
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(os.Stdout)
+	if st.New() {
+		fmt.Fprintf(out, "%s: no state yet (%s)\n", visible(args[0]), visible(st.Path()))
+		return out.Flush()
+	}
+	id := st.Identity()
+	fmt.Fprintf(out, "# %s: user %s at %s, %d known\n", visible(st.Path()), visible(id.User), visible(id.Host), st.Len())
+	for e := range st.All() {
+		fmt.Fprintf(out, "%-9s  %s  %10d  %s", e.Status, e.Time.Local().Format(time.DateTime), e.Size, state.Escape(e.UID))
+		if e.Copy > 1 {
+			fmt.Fprintf(out, "  copy %d", e.Copy)
+		}
+		if !e.Absent.IsZero() {
+			fmt.Fprintf(out, "  not listed since %s", e.Absent.Local().Format(time.DateTime))
+		}
+		if e.Reason != "" {
+			fmt.Fprintf(out, "  %s", visible(e.Reason))
+		}
+		fmt.Fprintln(out)
+	}
+	return out.Flush()
+}
+
+func (m *program) readState(cfg *Config, name string) (*state.File, error) {
+	path, err := stateFile(cfg, name)
+	if err != nil {
+		return nil, err
+	}
+	st, err := state.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range st.Damage() {
+		m.report.warn(name, "state file %s: %s", st.Path(), d)
+	}
+	return st, nil
+}
+
+// stateExport prints what was delivered or is to be left alone. What failed is not among it: it
+// is to be fetched.
+func (m *program) stateExport(c *cli.Context) error {
+	cfg, args, err := m.arguments(c, 1, 1)
+	if err != nil {
+		return err
+	}
+	st, err := m.readState(cfg, args[0])
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(os.Stdout)
+	last := ""
+	for e := range st.All() {
+		if e.Status != state.Failed && (e.UID != last || e.Copy <= 1) {
+			fmt.Fprintln(out, state.Escape(e.UID))
+		}
+		last = e.UID
+	}
+	return out.Flush()
+}
+
+func (m *program) stateForget(c *cli.Context) error {
+	all := c.Bool("all")
+	least, most := 2, 0
+	if all {
+		least, most = 1, 1
+	}
+	cfg, args, err := m.arguments(c, least, most)
+	if err != nil {
+		return err
+	}
+	path, err := stateFile(cfg, args[0])
+	if err != nil {
+		return err
+	}
+	if all {
+		if err := state.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return m.tell("%s: the state is forgotten", args[0])
+	}
+	known, err := state.Read(path)
+	if err != nil {
+		return err
+	}
+	if known.New() {
+		return usagef("%s has no state yet", visible(args[0]))
+	}
+	st, err := state.Open(path, known.Identity())
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	for _, id := range args[1:] { // all or none
+		if len(st.Lookup(unescaped(id))) == 0 {
+			return usagef("%s knows no unique-id %q", visible(args[0]), id)
+		}
+	}
+	for _, id := range args[1:] {
+		uid := unescaped(id)
+		if _, err := st.Forget(uid); err != nil {
+			return err
+		}
+		if err := m.tell("%s: forgotten: %s", args[0], state.Escape(uid)); err != nil {
+			return err
+		}
+	}
+	return st.Close()
+}
+
+// about tells an error that is about an account, with what can be done about it.
+func (m *program) about(a *Account, err error) error {
+	if err == nil {
+		return nil
+	}
+	m.report.failures(a, err)
+	return &toldError{err}
+}
+
+// tell prints what a command has done.
+func (m *program) tell(format string, args ...any) error {
+	if m.report.verbose >= 0 {
+		m.report.say(format, args...)
+	}
+	return nil
+}
+
+func (m *program) stateAdopt(c *cli.Context) error {
+	cfg, args, err := m.arguments(c, 1, 2)
+	if err != nil {
+		return err
+	}
+	a, err := configured(cfg, args[0])
+	if err != nil {
+		return err
+	}
+	to := statePath(cfg, a.Name)
+	from := to
+	if len(args) == 2 {
+		if cfg.Account(args[1]) != nil && args[1] != a.Name {
+			return usagef("%q is configured: its state is its own", args[1])
+		}
+		if from, err = stateFile(cfg, args[1]); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(from); err != nil {
+		return usagef("%s has no state to adopt", visible(args[len(args)-1]))
+	}
+	damage, err := state.Adopt(from, to, a.identity())
+	if err != nil {
+		return m.about(a, err)
+	}
+	for _, d := range damage {
+		m.report.warn(a.Name, "state file %s: %s", to, d)
+	}
+	return m.tell("%s: its state is %s, of user %s at %s", visible(a.Name), to, visible(a.User), visible(a.Server.Host))
+}
