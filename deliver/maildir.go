@@ -84,10 +84,8 @@ func (d *Maildir) prepare() error {
 		return nil
 	}
 	if d.create {
-		for _, sub := range []string{"tmp", "new", "cur"} {
-			if err := makeDir(d.path(sub)); err != nil {
-				return err
-			}
+		if err := d.make(); err != nil {
+			return err
 		}
 	} else if err := d.look(); err != nil {
 		return err
@@ -95,6 +93,18 @@ func (d *Maildir) prepare() error {
 	removeOld(d.path("tmp"), time.Now())
 	d.ready = true
 	return nil
+}
+
+func (d *Maildir) make() error {
+	if err := makeDir(d.dir); err != nil {
+		return err
+	}
+	for _, sub := range []string{"tmp", "new", "cur"} {
+		if err := os.Mkdir(d.path(sub), 0o700); err != nil && isDir(d.path(sub)) != nil {
+			return err
+		}
+	}
+	return syncDir(d.dir)
 }
 
 // Deliver writes m to a file in tmp/. It does not heed ctx: what it waits for is m.Body.
