@@ -50,14 +50,20 @@ func newDotLock(path string) (*dotLock, error) {
 // complete before the name appears, so that nobody can read half an owner.
 func linkDotLock(path string) (*dotLock, error) {
 	text := thisProcess().String()
-	if l, err := linkUnnamed(path, text); !errors.Is(err, errors.ErrUnsupported) {
-		return l, err
+	l, err := linkUnnamed(path, text)
+	if errors.Is(err, errors.ErrUnsupported) {
+		l, err = linkNamed(path, text)
 	}
+	return l, err
+}
+
+// linkNamed makes the lock file from one with another name, as every file system can.
+func linkNamed(path, text string) (*dotLock, error) {
 	// The name is short, because a long one of the mbox may leave no room for more.
 	unique := filepath.Join(filepath.Dir(path), "_"+strings.ToLower(rand.Text()))
 	f, err := os.OpenFile(unique, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return nil, lockMaking(err)
+		return nil, err
 	}
 	defer os.Remove(unique)
 	defer f.Close()
@@ -71,18 +77,9 @@ func linkDotLock(path string) (*dotLock, error) {
 	}
 	// Over NFS the reply to a link that was made may be lost. The number of links tells.
 	if st, ok := info.Sys().(*syscall.Stat_t); err != nil && (!ok || st.Nlink != 2) {
-		return nil, lockMaking(err)
+		return nil, err
 	}
 	return &dotLock{path, info}, nil
-}
-
-// lockMaking gives an error of making a file whose name nobody but us has a meaning that differs
-// from that of the lock file's being there.
-func lockMaking(err error) error {
-	if errors.Is(err, fs.ErrExist) {
-		return fs.ErrExist
-	}
-	return err
 }
 
 // forbidden tells whether the directory does not let a lock file be made, so that a program may
