@@ -100,7 +100,14 @@ func (d *Maildir) make() error {
 		return err
 	}
 	for _, sub := range []string{"tmp", "new", "cur"} {
-		if err := os.Mkdir(d.path(sub), 0o700); err != nil && isDir(d.path(sub)) != nil {
+		err := os.Mkdir(d.path(sub), 0o700)
+		if err == nil {
+			continue
+		}
+		switch serr := isDir(d.path(sub)); {
+		case serr != nil && errors.Is(err, fs.ErrExist):
+			return serr
+		case serr != nil:
 			return err
 		}
 	}

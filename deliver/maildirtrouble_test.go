@@ -46,6 +46,10 @@ func TestMaildirWrongType(t *testing.T) {
 	}
 	m, _ := testMessage(1)
 	wantTargetError(t, newTestMaildir(t, dir, true).Deliver(context.Background(), m), dir, true)
+	if err := errors.Join(os.Remove(dir), os.Mkdir(dir, 0o700), os.Symlink(filepath.Join(root, "nowhere"), filepath.Join(dir, "new"))); err != nil {
+		t.Fatal(err)
+	}
+	wantTargetError(t, newTestMaildir(t, dir, true).Deliver(context.Background(), m), dir, true)
 }
 
 func TestMaildirMissing(t *testing.T) {
