@@ -155,7 +155,8 @@ func (r *run) run(ctx context.Context) error {
 			err = r.retrieve(ctx, p, others)
 		}
 	}
-	if r.begun && !r.unsure {
+	// What was in doubt before stays so until it is recorded.
+	if r.begun && !r.unsure && (r.doubt == "" || r.next != r.doubt) {
 		err = errors.Join(err, r.st.End())
 	}
 	if err != nil || ctx.Err() != nil || r.over {
