@@ -104,8 +104,8 @@ func (s *search) tornStart() (int64, error) {
 // separator is the beginning of a From_ line as far as no sentence has it.
 var separator = regexp.MustCompile(`^From [^ \n]+ (Mon|Tue|Wed|Thu|Fri|Sat|Sun) `)
 
-// fullSeparator is that which makes it one, wherever it stands.
-var fullSeparator = regexp.MustCompile(`^From [^\n]*\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +[A-Za-z0-9]+ +[A-Za-z0-9]+ +[0-9]`)
+// fullSeparator is a From_ line that is one wherever it stands, because a field follows it.
+var fullSeparator = regexp.MustCompile(`^From [^\n]*\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +[A-Za-z0-9]+ +[A-Za-z0-9]+ +[0-9][^\n]*\n[!-9;-~]+[ \t]*:`)
 
 // lastForeign returns where in (from, to) an entry of another program begins, the last such, or -1.
 // A program that did not close the torn line before it has its From_ line in the middle of one.
@@ -127,11 +127,10 @@ func (s *search) lastForeign(from, to int64) (int64, error) {
 		}
 		before := bytes.TrimRight(head[:n], ">")
 		quoted := len(before) < n
-		lineStart := len(before) == 0 || before[len(before)-1] == '\n' || before[len(before)-1] == 0
-		if quoted && lineStart {
-			continue // text of ours
-		}
-		if !lineStart {
+		// One in the middle of a line, or that looks quoted, is text of ours unless all of it
+		// tells that a program wrote it there without a look at what stood before.
+		glued := quoted || len(before) > 0 && before[len(before)-1] != '\n' && before[len(before)-1] != 0
+		if glued {
 			n, err = s.read(head[:near], at, to)
 		} else {
 			n, err = s.read(head, at, to)
@@ -139,7 +138,7 @@ func (s *search) lastForeign(from, to int64) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if lineStart && ownStart(head[:n], s.nonce) != startWhole || !lineStart && fullSeparator.Match(head[:n]) {
+		if glued && fullSeparator.Match(head[:n]) || !glued && ownStart(head[:n], s.nonce) != startWhole {
 			last = at
 		}
 	}
