@@ -229,6 +229,9 @@ func (p *post) Commit(ctx context.Context) ([]deliver.Receipt, error) {
 	p.staged = p.staged[1:]
 	if p.fail != nil {
 		if err := p.fail(l.m.UID); err != nil {
+			if de, ok := err.(*deliver.Error); ok && !de.Message {
+				p.staged = nil
+			}
 			return nil, err
 		}
 	}

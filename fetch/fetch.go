@@ -95,6 +95,7 @@ type run struct {
 	undone  bool          // retrieved, but not delivered: with EXPIRE 0 no QUIT
 	over    bool          // a message that did not end was abandoned: no other reply can come
 	refused int           // deletions that the server refused
+	done    bool          // QUIT has been answered
 	leftErr LeftError
 }
 
@@ -116,8 +117,12 @@ func Run(ctx context.Context, c *pop3.Client, st *state.File, t deliver.Target, 
 	defer stop()
 
 	err := r.run(ctx)
-	if ctx.Err() != nil && (err == nil || c.Err() != nil) {
+	switch {
+	case ctx.Err() == nil || r.done:
+	case err == nil || c.Err() != nil:
 		err = fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx))
+	case errors.Is(err, ErrStopped):
+		err = fmt.Errorf("%w: %w", err, context.Cause(ctx))
 	}
 	r.sum.Left = r.leftErr.Messages
 	if r.leftErr.Messages > 0 {
@@ -145,7 +150,7 @@ func (r *run) run(ctx context.Context) error {
 		r.c.Quit().Wait()
 		return nil
 	}
-	if err := r.report(p); err != nil {
+	if err := errors.Join(r.report(p), r.confirmClock()); err != nil {
 		return err
 	}
 	err := r.retrieve(ctx, p, p.retrieve)
@@ -185,6 +190,9 @@ func (r *run) settle() error {
 	if b.Nonce == "" {
 		return r.st.End()
 	}
+	if len(r.items) == 0 {
+		return nil // only a listing tells whose they are: there will be another
+	}
 	found, err := r.find.Find(deliver.Begin{Nonce: b.Nonce, Hint: b.Hint})
 	if err != nil {
 		return err
@@ -215,7 +223,12 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt) error {
 		}
 		for copy := 1; copy <= last+it.listed; copy++ {
 			if f, ok := byID[deliveryID(b.Nonce, it.uid, copy)]; ok {
-				es = append(es, r.entry(it.uid, copy, f))
+				e := r.entry(it.uid, copy, f)
+				if f.Size == 0 || it.listed == 1 && f.Size < it.size/4 {
+					// Each line was an octet longer on its way: even so, not half of it came.
+					e.Reason = shortReason(f.Size, it.size)
+				}
+				es = append(es, e)
 			}
 		}
 	}

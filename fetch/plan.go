@@ -172,3 +172,15 @@ const maxAhead = 30 * 24 * time.Hour
 func (r *run) clockOK() bool {
 	return !r.now.Before(r.newest) && r.now.Sub(r.newest) <= maxAhead
 }
+
+// noteClock is the state's note that the clock was far ahead of all other times in the state.
+const noteClock = "clock"
+
+// confirmClock notes a clock that is far ahead. Where nothing happens for so long, nothing else
+// would, and delete_after would never be believed again; the next run may be.
+func (r *run) confirmClock() error {
+	if !r.opts.Keep || r.opts.DeleteAfter == 0 || r.st.Len() == 0 || r.now.Sub(r.newest) <= maxAhead {
+		return nil
+	}
+	return r.st.SetNote(noteClock, r.now.UTC().Format(time.DateOnly), r.now)
+}

@@ -27,6 +27,7 @@ func (r *run) remove(p *plan) error {
 		}
 		return fmt.Errorf("%w: %w", ErrNotDeleted, err)
 	}
+	r.done = true
 	if err := r.bury(gone); err != nil {
 		return err
 	}

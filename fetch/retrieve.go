@@ -23,8 +23,8 @@ const (
 	chunkMessages = 200
 )
 
-// nudge is after how much silence of ours the server is sent a NOOP: some end a session after a
-// minute (protocol: RFC 1939, section 3, allows it after ten).
+// nudge is after how much silence of ours the server is sent a NOOP, be it during one Commit or
+// many: some end a session after a minute (RFC 1939, section 3, allows it after ten).
 const nudge = 10 * time.Second
 
 // A staged message is with the target and waits for its commit.
@@ -40,6 +40,7 @@ type retrieval struct {
 	staged []staged
 	octets int64
 	since  time.Time
+	spoke  time.Time // when the server last had to do with us
 }
 
 // retrieve gets the messages, delivers and records them, batch after batch. On an error of the
@@ -65,6 +66,7 @@ func (r *run) retrieve(ctx context.Context, p *plan, items []*item) error {
 		items = items[len(chunk):]
 		pl := &pull{r: r, text: r.c.Retr, whole: true, take: v.take(ctx), undo: r.t.Drop, proven: v.proven}
 		err := pl.run(ctx, chunk)
+		v.spoke = time.Now()
 		if errors.Is(err, errAbandoned) {
 			err = r.abandon(pl.endless)
 		}
@@ -170,7 +172,7 @@ func (v *retrieval) commit(ctx context.Context) error {
 			return err
 		}
 		// What is under way is finished, also when the run is to end: its fate would be unknown.
-		got, err := v.r.commitAwake(context.WithoutCancel(ctx))
+		got, err := v.commitAwake(context.WithoutCancel(ctx))
 		if rerr := v.record(got); rerr != nil {
 			v.r.unsure = true
 			return rerr
@@ -219,7 +221,8 @@ func (v *retrieval) name() error {
 }
 
 // commitAwake is Commit, during which a server that has nothing to send hears from us.
-func (r *run) commitAwake(ctx context.Context) ([]deliver.Receipt, error) {
+func (v *retrieval) commitAwake(ctx context.Context) ([]deliver.Receipt, error) {
+	r := v.r
 	if n, _ := r.c.Unanswered(); n > 0 || r.c.Err() != nil {
 		return r.t.Commit(ctx)
 	}
@@ -234,14 +237,16 @@ func (r *run) commitAwake(ctx context.Context) ([]deliver.Receipt, error) {
 		got, err := r.t.Commit(ctx)
 		done <- outcome{got, err}
 	}()
-	tick := time.NewTicker(nudge)
-	defer tick.Stop()
+	alarm := time.NewTimer(nudge - time.Since(v.spoke))
+	defer alarm.Stop()
 	for {
 		select {
 		case o := <-done:
 			return o.got, o.err
-		case <-tick.C:
+		case <-alarm.C:
 			r.c.Noop().Wait() // a failure shows at the next command
+			v.spoke = time.Now()
+			alarm.Reset(nudge)
 		}
 	}
 }
@@ -311,12 +316,17 @@ func (v *retrieval) tell(s staged, g deliver.Receipt) {
 // than LIST promised on a server whose LIST is right otherwise. The rest may still come one day.
 func (r *run) short(it *item, octets int64) string {
 	switch {
-	case octets == 0:
-		return "delivered, but its text was empty: it stays on the server"
-	case it.size >= 0 && octets < it.size/2 && r.sizes.mostly():
-		return fmt.Sprintf("delivered, but only %d of %d octets came: it stays on the server", octets, it.size)
+	case octets == 0, it.size >= 0 && octets < it.size/2 && r.sizes.mostly():
+		return shortReason(octets, it.size)
 	}
 	return ""
+}
+
+func shortReason(octets, size int64) string {
+	if octets == 0 {
+		return "delivered, but its text was empty: it stays on the server"
+	}
+	return fmt.Sprintf("delivered, but only %d of %d octets came: it stays on the server", octets, size)
 }
 
 // abandon leaves the message that did not end. The session is over: not even the reply to QUIT
