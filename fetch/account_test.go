@@ -318,3 +318,6 @@ func read(t testing.TB, path string) string {
 	}
 	return string(content)
 }
+
+// timeOf is a time of an entry, one second behind the one before.
+func timeOf(i int) time.Time { return time.Unix(1_750_000_000+int64(i), 0) }

@@ -1,0 +1,224 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch/pop3"
+	"mailhaul/fetch/pop3/pop3test"
+	"mailhaul/fetch/state"
+)
+
+// A counter is a connection that counts what goes out, and, by the ends of the replies, what of it
+// is answered as far as the client has read.
+type counter struct {
+	net.Conn
+	most atomic.Int64
+	c    *pop3.Client
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	if c.c != nil {
+		if _, octets := c.c.Unanswered(); int64(octets) > c.most.Load() {
+			c.most.Store(int64(octets))
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+// TestWindow has a long mailbox: much is sent ahead, but never more than fits into the buffers of
+// both sides, and every 16th text is proven.
+func TestWindow(t *testing.T) {
+	msgs := mails(4000, 100)
+	for i := range msgs {
+		msgs[i] = mail(fmt.Sprint("uid-", i), 100+i%90)
+	}
+	a := open(t, pop3test.Config{}, msgs...)
+	window := func(opts Options) (most int64) {
+		conn, err := net.Dial("tcp", a.srv.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &counter{Conn: conn}
+		if w.c, err = pop3.New(w, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.c.UserPass("user", "secret"); err != nil {
+			t.Fatal(err)
+		}
+		st, err := state.Open(a.statePath(), identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		target, err := deliver.NewMaildir(a.maildir(), deliver.MaildirOptions{Create: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer target.Close()
+		opts.Server, opts.Pipelining, opts.Caps = "pop.example.com", true, pipelining
+		if _, err := Run(t.Context(), w.c, st, target, opts); err != nil {
+			t.Error(err)
+		}
+		return w.most.Load()
+	}
+	for _, opts := range []Options{{Keep: true}, {}} { // RETR; TOP and DELE
+		if most := window(opts); most > maxCommands || most < maxCommands*3/4 {
+			t.Errorf("%+v: up to %d octets were unanswered", opts, most)
+		}
+	}
+	a.srv.Wait()
+	a.want(msgs...)
+	a.wantEmpty()
+	for session := 1; session <= 2; session++ {
+		texts := 0
+		for _, c := range a.commands(session) {
+			switch {
+			case strings.HasPrefix(c, "UIDL "):
+				texts = 0
+			case strings.HasPrefix(c, "RETR ") || strings.HasPrefix(c, "TOP "):
+				if texts++; texts > maxGroup {
+					t.Fatalf("session %d: %d texts without a proof", session, texts)
+				}
+			}
+		}
+	}
+}
+
+// TestHuge has a message of more than 1 MiB: until most of it has come, nothing is sent behind it.
+func TestHuge(t *testing.T) {
+	huge := pop3test.Message{UID: "huge", Text: strings.Repeat("x", 998) + "\r\n", Repeat: 4 << 10}
+	msgs := []pop3test.Message{mail("a", 100), huge, mail("b", 120), mail("c", 150)}
+	a := open(t, pop3test.Config{}, msgs...)
+	a.clean()
+	if waits := a.srv.Session(1).Waits() - 2; waits < 5 {
+		t.Errorf("%d waits: something was sent ahead of a huge message", waits)
+	}
+	if got, want := a.commands(1)[4:9], []string{"RETR 1", "RETR 2", "UIDL 2", "RETR 3", "RETR 4"}; !slices.Equal(got, want) {
+		t.Errorf("said %q", got)
+	}
+	msgs[1].Text = strings.Repeat(huge.Text, huge.Repeat)
+	a.want(msgs...)
+	a.wantEmpty()
+}
+
+// TestUnknownSizes has a server without LIST: each message may be huge.
+func TestUnknownSizes(t *testing.T) {
+	msgs := mails(20, 100)
+	a := open(t, pop3test.Config{NoLIST: true}, msgs...)
+	a.clean()
+	a.want(msgs...)
+	a.wantEmpty()
+	if a.srv.Session(1).Waits() < 20 {
+		t.Errorf("%d waits", a.srv.Session(1).Waits())
+	}
+}
+
+// TestMemory has a message of 64 MB, which must pass through in pieces.
+func TestMemory(t *testing.T) {
+	huge := pop3test.Message{UID: "huge", Text: strings.Repeat("x", 62) + "\r\n", Repeat: 1 << 20}
+	a := open(t, pop3test.Config{}, huge)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	a.clean()
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 8<<20 {
+		t.Errorf("%d KB were allocated", got>>10)
+	}
+	files, _ := filepath.Glob(filepath.Join(a.maildir(), "new", "*"))
+	if len(files) != 1 {
+		t.Fatalf("%q", files)
+	}
+	if info, err := os.Stat(files[0]); err != nil || info.Size() < 63<<20 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// TestManyMessages has a listing of 50,000 messages, all of them known: a run that costs little.
+func TestManyMessages(t *testing.T) {
+	var msgs []pop3test.Message
+	var es []state.Entry
+	for i := range 50_000 {
+		m := pop3test.Message{UID: fmt.Sprintf("%016x-%016x", i, i*i), Text: "\r\n"}
+		msgs = append(msgs, m)
+		es = append(es, state.Entry{UID: m.UID, Status: state.Delivered, Time: timeOf(i), Head: headOf(msgs[0]), Body: bodyOf(msgs[0])})
+	}
+	a := open(t, pop3test.Config{}, msgs...)
+	a.record(es...)
+	a.opts.Keep = true
+	st, err := state.Open(a.statePath(), identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	c, err := a.login()
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := deliver.NewMaildir(a.maildir(), deliver.MaildirOptions{Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	peak := uint64(0)
+	opts := a.opts
+	opts.Caps = pipelining
+	opts.Events = func(e Event) {
+		if e.Type == Account {
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			peak = after.HeapAlloc - min(before.HeapAlloc, after.HeapAlloc)
+		}
+	}
+	if sum, err := Run(t.Context(), c, st, target, opts); err != nil || sum.Skipped != 50_000 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	t.Logf("%d KB for 50,000 messages", peak>>10)
+	if peak > 24<<20 {
+		t.Errorf("%d KB are held for 50,000 messages", peak>>10)
+	}
+}
+
+// BenchmarkRun retrieves, delivers to a maildir and deletes 1,000 messages of 4 KB.
+func BenchmarkRun(b *testing.B) {
+	var msgs []pop3test.Message
+	for i := range 1000 {
+		msgs = append(msgs, mail(fmt.Sprint("uid-", i), 4<<10))
+	}
+	a := open(b, pop3test.Config{})
+	a.dir = b.TempDir() // a disk, if it is one
+	b.SetBytes(1000 * 4 << 10)
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		a.srv.Add(msgs...)
+		os.RemoveAll(a.maildir())
+		b.StartTimer()
+		if sum, err := a.runContext(context.Background()); err != nil || sum.Deleted != 1000 {
+			b.Fatalf("%+v, %v", sum, err)
+		}
+	}
+}
+
+// BenchmarkIdle is a run in which all is known and kept.
+func BenchmarkIdle(b *testing.B) {
+	a := open(b, pop3test.Config{}, mails(1000, 100)...)
+	a.opts.Keep = true
+	a.clean()
+	b.ReportAllocs()
+	for b.Loop() {
+		a.clean()
+	}
+}
