@@ -91,11 +91,11 @@ func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, wh
 	if len(items) == 0 || id.r.over {
 		return nil
 	}
-	digester := deliver.NewDigester()
+	digester, buf := deliver.NewDigester(), make([]byte, 32<<10)
 	p := &pull{r: id.r, text: text, whole: whole,
 		take: func(it *item, body io.Reader) error {
 			digester.Reset()
-			if _, err := io.Copy(digester, body); err != nil {
+			if _, err := io.CopyBuffer(digester, body, buf); err != nil {
 				return err
 			}
 			it.digest = digester.Digest()

@@ -204,9 +204,9 @@ func BenchmarkRun(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		a.srv.Add(msgs...)
-		os.RemoveAll(a.maildir())
+		os.RemoveAll(a.dir)
 		b.StartTimer()
-		if sum, err := a.runContext(context.Background()); err != nil || sum.Deleted != 1000 {
+		if sum, err := a.runContext(context.Background()); err != nil || sum.Delivered != 1000 || sum.Deleted != 1000 {
 			b.Fatalf("%+v, %v", sum, err)
 		}
 	}
