@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"mailhaul/fetch/pop3"
@@ -209,6 +208,7 @@ func (s *session) ask(c *pop3.Client) error {
 	if !s.capa || s.asked && s.known {
 		return nil
 	}
+	gone := c.Gone() // then it is not CAPA that the server hangs up on
 	caps, err := c.Capa().Wait()
 	switch {
 	case err == nil:
@@ -217,16 +217,11 @@ func (s *session) ask(c *pop3.Client) error {
 	case c.Err() == nil:
 		s.capa = false
 		return nil
-	case ended(err) && !s.hungUp:
+	case errors.Is(err, io.ErrUnexpectedEOF) && !gone && !s.hungUp:
 		s.capa, s.hungUp = false, true
 		return errors.Join(errHungUp, err)
 	}
 	return err
-}
-
-// ended tells whether the server closed the connection.
-func ended(err error) bool {
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // A dialogueWriter puts the account's name before each line of the dialogue.

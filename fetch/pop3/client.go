@@ -161,8 +161,8 @@ func (c *Client) TLS() (tls.ConnectionState, bool) {
 	return t.ConnectionState(), true
 }
 
-// Pipelined tells whether in this session a reply has come to a command that was sent behind an
-// unanswered one. It does not tell that it was the right reply.
+// Pipelined tells whether in this session a reply, or the beginning of one, has come to a command
+// that was sent behind an unanswered one. It does not tell that it was the right reply.
 func (c *Client) Pipelined() bool { return c.pipelined }
 
 // Unanswered returns how many commands are queued or sent without their reply being complete, and

@@ -188,6 +188,9 @@ func (c *Client) readReply() error {
 	}
 	line, err := c.readLine(maxStatus, "the reply to ", cmd.name)
 	if err != nil {
+		if c.unread() && (c.buf[c.r] == '+' || c.buf[c.r] == '-') {
+			c.pipelined = c.pipelined || cmd.behind // the server had begun to answer
+		}
 		return err
 	}
 	kind, text := parseStatus(line)
@@ -225,6 +228,9 @@ func (c *Client) readReply() error {
 func (c *Client) readReason(cmd *command) error {
 	line, err := c.readLine(maxStatus, "the reply to ", cmd.name)
 	if err != nil {
+		if c.unread() && (c.buf[c.r] == '+' || c.buf[c.r] == '-') {
+			c.pipelined = c.pipelined || cmd.behind // the server had begun to answer
+		}
 		return err
 	}
 	kind, text := parseStatus(line)
