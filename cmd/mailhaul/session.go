@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"mailhaul/fetch/pop3"
@@ -217,11 +218,16 @@ func (s *session) ask(c *pop3.Client) error {
 	case c.Err() == nil:
 		s.capa = false
 		return nil
-	case errors.Is(err, io.ErrUnexpectedEOF) && !gone && !s.hungUp:
+	case errors.Is(err, io.ErrUnexpectedEOF) && !gone && !broken(err) && !s.hungUp:
 		s.capa, s.hungUp = false, true
 		return errors.Join(errHungUp, err)
 	}
 	return err
+}
+
+// broken tells a connection that broke from one that the server closed.
+func broken(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // A dialogueWriter puts the account's name before each line of the dialogue.
