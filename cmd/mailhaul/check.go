@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -44,7 +43,9 @@ error. Nothing is written, retrieved or deleted.
 func (m *program) check(c *cli.Context) error {
 	m.report.json = c.Bool("json")
 	names := c.Args().Slice()
-	cfg, err := loadConfig(m.configPath, func(name string) bool { return len(names) == 0 && !canAsk() })
+	cfg, err := loadConfig(m.configPath, func(name string) bool {
+		return !canAsk() && (len(names) == 0 || slices.Contains(names, name))
+	})
 	var accounts []*Account
 	if err == nil {
 		accounts, err = chosen(cfg, names)
@@ -261,37 +262,3 @@ func (k *checker) maildrop(d *maildrop) {
 		l.number("retrieve", int64(fresh))
 	}, "%s (%s), %d to retrieve", messages(len(d.mails)), sizeText(octets), fresh)
 }
-
-// connectFailed tells what went wrong, of a certificate also which it is.
-func (k *checker) connectFailed(err error) {
-	var verify certificateError
-	switch certs := verify.of(err); {
-	case len(certs) > 0:
-		k.failed("certificate", fmt.Errorf("%w; it is %s", err, certificateText(certs[0])))
-		k.ok("pin", pinField(certs[0]), "%s  # only if you know that this is the server's key", pinLine(certs[0]))
-	case serverStatus(err) == exNoPerm || errors.Is(err, pop3.ErrPlaintext):
-		k.failed("tls", err)
-	default:
-		k.failed("connection", err)
-	}
-}
-
-// mayWrite tells whether a directory can be written to, or if it is missing, be made.
-func mayWrite(dir string) error {
-	for {
-		info, err := os.Stat(dir)
-		if err == nil && !info.IsDir() {
-			return &fs.PathError{Op: "write to", Path: dir, Err: errors.New("not a directory")}
-		}
-		if err == nil {
-			return accessible(dir)
-		}
-		parent := parentOf(dir)
-		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
-			return err
-		}
-		dir = parent
-	}
-}
-
-var _ = x509.Certificate{}

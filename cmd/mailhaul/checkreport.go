@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// ok tells that an aspect of the account is as it should be. fields, if not nil, adds to the JSON.
+func (k *checker) ok(aspect string, fields func(*jsonLine), format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if k.report.json {
+		k.jsonLine(aspect, "ok", text, fields)
+		return
+	}
+	if k.report.verbose >= 0 {
+		k.report.say("%s: %s: %s", visible(k.a.Name), aspect, text)
+	}
+}
+
+// warn tells of something that stops nothing now.
+func (k *checker) warn(aspect string, fields func(*jsonLine), format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if k.report.json {
+		k.jsonLine(aspect, "warning", text, fields)
+	}
+	if k.report.verbose >= 0 {
+		k.report.complain(prioWarning, fmt.Sprintf("warning: %s: %s: %s", visible(k.a.Name), aspect, text))
+	}
+}
+
+// failed tells what would make fetch fail, with the cures that are known.
+func (k *checker) failed(aspect string, err error) {
+	k.errs = append(k.errs, err)
+	cures := hints(err, k.a)
+	if k.report.json {
+		k.jsonLine(aspect, "failed", err.Error(), func(l *jsonLine) {
+			l.number("status", int64(exitStatus(err)))
+			l.text("hint", strings.Join(cures, "; "))
+		})
+	}
+	k.report.complain(prioError, fmt.Sprintf("%s: %s: %s", visible(k.a.Name), aspect, err))
+	for _, h := range cures {
+		k.report.hint(h)
+	}
+}
+
+func (k *checker) jsonLine(aspect, result, text string, fields func(*jsonLine)) {
+	l := newJSONLine("check", time.Now())
+	l.text("account", k.a.Name)
+	l.text("aspect", aspect)
+	l.text("result", result)
+	l.text("reason", text)
+	if fields != nil {
+		fields(l)
+	}
+	k.report.write(k.report.out, l.String())
+}
+
+// checkTotal is the last line of --json.
+func (m *program) checkTotal(accounts, failed, status int) {
+	if !m.report.json {
+		return
+	}
+	l := newJSONLine("summary", time.Now())
+	l.number("accounts", int64(accounts))
+	l.number("failed", int64(failed))
+	l.number("status", int64(status))
+	m.report.write(m.report.out, l.String())
+}
+
+// list adds an array of texts. Octets that are no UTF-8 are escaped in it.
+func (l *jsonLine) list(name string, texts []string) {
+	shown := make([]string, len(texts))
+	for i, s := range texts {
+		if shown[i] = s; !utf8.ValidString(s) {
+			shown[i] = visible(s)
+		}
+	}
+	b, _ := json.Marshal(shown) // strings can always be encoded
+	l.name(name)
+	l.buf = append(l.buf, b...)
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mailhaul/fetch/pop3"
+)
+
+// soon is how long before its end a certificate is worth a warning.
+const soon = 14 * 24 * time.Hour
+
+// tls tells how the connection is protected, and by which certificate.
+func (k *checker) tls(c *pop3.Client) {
+	cs, ok := c.TLS()
+	switch {
+	case !ok && k.a.Server.Local():
+		k.ok("tls", nil, "none, and the server is on this machine")
+		return
+	case !ok:
+		k.warn("tls", nil, "none: anyone on the way may read along")
+		return
+	}
+	version, cipher := tls.VersionName(cs.Version), tls.CipherSuiteName(cs.CipherSuite)
+	k.ok("tls", func(l *jsonLine) { l.text("tls_version", version); l.text("cipher", cipher) }, "%s, %s", version, cipher)
+	if len(cs.PeerCertificates) == 0 {
+		return
+	}
+	cert := cs.PeerCertificates[0]
+	fields := func(l *jsonLine) {
+		l.list("names", certificateNames(cert))
+		l.text("expires", cert.NotAfter.UTC().Format(time.RFC3339))
+	}
+	switch left := time.Until(cert.NotAfter); {
+	case left < 0:
+		k.warn("certificate", fields, "it has expired: %s", certificateText(cert))
+	case left < soon:
+		k.warn("certificate", fields, "it expires soon: %s", certificateText(cert))
+	case k.a.TLSInsecure && len(k.a.TLSPin) == 0:
+		k.warn("certificate", fields, "not checked (tls_insecure), anyone may read the password: %s", certificateText(cert))
+	default:
+		k.ok("certificate", fields, "%s", certificateText(cert))
+	}
+	k.pin(cert, "")
+}
+
+// pin prints the line that makes this key the only one accepted.
+func (k *checker) pin(cert *x509.Certificate, remark string) {
+	pin := pinOf(cert)
+	k.ok("pin", func(l *jsonLine) { l.text("pin", pin) }, "tls_pin = [%q]%s", pin, remark)
+}
+
+// connectFailed tells what went wrong; of a certificate also which it is, and its pin, for one
+// that nobody but the server itself has signed.
+func (k *checker) connectFailed(err error) {
+	var verify *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &verify) && len(verify.UnverifiedCertificates) > 0:
+		cert := verify.UnverifiedCertificates[0]
+		k.failed("certificate", fmt.Errorf("%w; it is for %s", err, certificateText(cert)))
+		k.pin(cert, "  # only if you know that this is the server's key")
+	case serverStatus(err) == exNoPerm || errors.Is(err, pop3.ErrPlaintext):
+		k.failed("tls", err)
+	default:
+		k.failed("connection", err)
+	}
+}
+
+// certificateNames are those that the certificate is for.
+func certificateNames(cert *x509.Certificate) []string {
+	names := append([]string(nil), cert.DNSNames...)
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) == 0 && cert.Subject.CommonName != "" {
+		names = []string{cert.Subject.CommonName}
+	}
+	return names
+}
+
+// certificateText tells a certificate's names, who has signed it and until when it is good.
+func certificateText(cert *x509.Certificate) string {
+	names := strings.Join(certificateNames(cert), ", ")
+	if names == "" {
+		names = "no name"
+	}
+	days := int(time.Until(cert.NotAfter) / (24 * time.Hour))
+	end := fmt.Sprintf("until %s (%d days)", cert.NotAfter.Format(time.DateOnly), days)
+	if days < 0 || time.Now().After(cert.NotAfter) {
+		end = "until " + cert.NotAfter.Format(time.DateOnly)
+	}
+	return fmt.Sprintf("%s, by %s, %s", visible(names), visible(issuer(cert)), end)
+}
+
+func issuer(cert *x509.Certificate) string {
+	switch name := cert.Issuer; {
+	case cert.Issuer.String() == cert.Subject.String():
+		return "itself"
+	case name.CommonName != "":
+		return name.CommonName
+	default:
+		return name.String()
+	}
+}
