@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"mailhaul/deliver"
@@ -21,11 +23,17 @@ type moment struct {
 	staged []string // of a Commit: files that it has moved
 }
 
+// A film is the moments of a run, seen by the target and by the server.
+type film struct {
+	mu      sync.Mutex
+	moments []moment
+}
+
 // A camera is around a target, and copies the disk at each of its steps.
 type camera struct {
 	deliver.Target
-	a       *account
-	moments *[]moment
+	a    *account
+	film *film
 }
 
 func (c *camera) Deliver(ctx context.Context, m *deliver.Message) error {
@@ -34,35 +42,36 @@ func (c *camera) Deliver(ctx context.Context, m *deliver.Message) error {
 	half.Body = readerFunc(func(p []byte) (int, error) {
 		n, err := body.Read(p[:min(len(p), 100)])
 		if n > 0 && strings.HasSuffix(m.UID, "-2") {
-			c.look("in the midst of Deliver")
+			c.look("in the midst of Deliver", nil)
 		}
 		return n, err
 	})
 	err := c.Target.Deliver(ctx, &half)
 	if strings.HasSuffix(m.UID, "-1") || strings.HasSuffix(m.UID, "-3") {
-		c.look("behind Deliver of " + m.UID)
+		c.look("behind Deliver of "+m.UID, nil)
 	}
 	return err
 }
 
 func (c *camera) Commit(ctx context.Context) ([]deliver.Receipt, error) {
-	c.look("in front of Commit")
+	c.look("in front of Commit", nil)
 	staged, _ := filepath.Glob(filepath.Join(c.a.maildir(), "tmp", "*"))
 	got, err := c.Target.Commit(ctx)
 	if len(got) > 0 {
-		c.look("behind Commit, in front of Record")
-		(*c.moments)[len(*c.moments)-1].staged = staged
+		c.look("behind Commit, in front of Record", staged)
 	}
 	return got, err
 }
 
 func (c *camera) Drop(n int) {
 	c.Target.Drop(n)
-	c.look("behind Drop")
+	c.look("behind Drop", nil)
 }
 
-func (c *camera) look(when string) {
-	*c.moments = append(*c.moments, moment{when: when, dir: copied(c.a.t, c.a.dir)})
+func (c *camera) look(when string, staged []string) {
+	c.film.mu.Lock()
+	defer c.film.mu.Unlock()
+	c.film.moments = append(c.film.moments, moment{when, copied(c.a.t, c.a.dir), staged})
 }
 
 type readerFunc func(p []byte) (int, error)
@@ -86,7 +95,7 @@ func (c *finderCamera) Close() error { return c.camera.Close() }
 
 func (c *finderCamera) Find(b deliver.Begin) ([]deliver.Receipt, error) {
 	got, err := c.Finder.Find(b)
-	c.look("behind Find, in front of Record")
+	c.look("behind Find, in front of Record", nil)
 	return got, err
 }
 
@@ -107,30 +116,32 @@ func TestKilled(t *testing.T) {
 	twin := msgs[4]
 	msgs = append(msgs, twin)
 	known := msgs[:2] // recorded before, as "delivered"; the server has them still
-	photograph := func(dir string, listed []pop3test.Message) (moments []moment, a *account) {
+	photograph := func(dir string, listed []pop3test.Message) []moment {
 		var cam *camera
-		quits := 0
-		a = open(t, pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
+		var quits atomic.Int32
+		var film film
+		a := open(t, pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
 			switch command {
 			case "TOP 1 0", "DELE 1", "QUIT":
-				cam.look("in front of " + command)
+				cam.look("in front of "+command, nil)
 			}
 			if command == "QUIT" {
-				quits++
+				quits.Add(1)
 				return "", true // lost
 			}
 			return "", false
 		}}, listed...)
 		a.dir = dir
 		a.target = func(t deliver.Target) deliver.Target {
-			cam = &camera{Target: t, a: a, moments: &moments}
+			cam = &camera{Target: t, a: a, film: &film}
 			return &finderCamera{*cam, t.(deliver.Finder)}
 		}
 		a.run()
-		if quits == 0 {
+		if quits.Load() == 0 {
 			t.Fatalf("the run came to no end:\n%s", a.transcript())
 		}
-		return moments, a
+		a.srv.Wait()
+		return film.moments
 	}
 	start := memory(t)
 	first := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "QUIT", Do: pop3test.Cut, Skip: true}}}, known...)
@@ -146,12 +157,12 @@ func TestKilled(t *testing.T) {
 			t.Fatalf("killed %s %s", when, m.when)
 		}
 	}
-	once, _ := photograph(copied(t, start), msgs)
+	once := photograph(copied(t, start), msgs)
 	kinds := map[string]int{}
 	for i := range once {
 		kinds[once[i].when]++
 		for _, m := range variants(t, once[i]) {
-			twice, _ := photograph(copied(t, m.dir), msgs)
+			twice := photograph(copied(t, m.dir), msgs)
 			for j := range twice {
 				for _, m2 := range variants(t, twice[j]) {
 					kinds[m2.when]++
@@ -283,38 +294,38 @@ func (a *account) mailTo(p *post) {
 // missing, at most one come twice, and that one must be told of.
 func TestKilledCommand(t *testing.T) {
 	msgs := mails(5, 300)
-	var moments []moment
+	var first film
 	a := open(t, pop3test.Config{}, msgs...)
 	p := &post{}
 	a.mailTo(p)
 	var cam *camera
 	p.commit = func(uid string) {
-		cam.look("the receiver has " + uid)
+		cam.look("the receiver has "+uid, nil)
 	}
 	a.target = func(deliver.Target) deliver.Target {
-		cam = &camera{Target: p, a: a, moments: &moments}
+		cam = &camera{Target: p, a: a, film: &first}
 		return cam
 	}
 	a.clean()
-	if len(moments) < 15 {
-		t.Fatalf("%d moments", len(moments))
+	if len(first.moments) < 15 {
+		t.Fatalf("%d moments", len(first.moments))
 	}
 	doubts := 0
-	for _, m := range moments {
+	for _, m := range first.moments {
 		// New mail in front of what is in doubt, and a run that is killed before it gets there.
 		for _, listed := range [][]pop3test.Message{msgs, append([]pop3test.Message{mail("new", 200)}, msgs...)} {
 			again := open(t, pop3test.Config{}, listed...)
 			again.dir = copied(t, m.dir)
 			killed := &post{}
 			again.mailTo(killed)
-			var second []moment
+			var second film
 			again.target = func(deliver.Target) deliver.Target {
-				return &camera{Target: killed, a: again, moments: &second}
+				return &camera{Target: killed, a: again, film: &second}
 			}
 			again.srv.Inject(pop3test.Fault{On: "RETR *", Nth: 1, Do: pop3test.Cut})
 			again.run() // breaks, and records that
 			dirs := []string{again.dir}
-			for _, m := range second[:min(len(second), 2)] {
+			for _, m := range second.moments[:min(len(second.moments), 2)] {
 				dirs = append(dirs, m.dir)
 			}
 			for _, dir := range dirs {

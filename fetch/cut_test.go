@@ -12,7 +12,8 @@ import (
 	"mailhaul/fetch/pop3/pop3test"
 )
 
-// TestCutAnywhere cuts the connection behind every octet of a session. Then a run whose connection
+// TestCutAnywhere cuts the connection behind every octet of a session (with -short, behind every
+// eleventh). Then a run whose connection
 // holds must find each message where it belongs, once.
 func TestCutAnywhere(t *testing.T) {
 	for _, ahead := range []bool{true, false} {
@@ -28,6 +29,10 @@ func TestCutAnywhere(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, ahead %v", tt.name, ahead), func(t *testing.T) {
 				msgs := mails(5, 90)
 				msgs[3].UID = msgs[1].UID // and not the same text
+				stride := tt.stride
+				if testing.Short() {
+					stride = 11
+				}
 				var at, whole atomic.Int64
 				whole.Store(1)
 				cut := func(n int64) {
@@ -59,7 +64,7 @@ func TestCutAnywhere(t *testing.T) {
 				for range runtime.GOMAXPROCS(0) { // so many cuts at once
 					wg.Go(func() {
 						for whole.Load() == 1 && !t.Failed() {
-							cut(at.Add(tt.stride))
+							cut(at.Add(stride))
 						}
 					})
 				}
@@ -97,15 +102,15 @@ func TestLinkThatBreaks(t *testing.T) {
 				}
 				msgs = append(msgs, m)
 			}
-			limit := int64(0)
-			a := open(t, pop3test.Config{CutAfter: func(int) int64 { return limit }}, msgs...)
+			var limit atomic.Int64
+			a := open(t, pop3test.Config{CutAfter: func(int) int64 { return limit.Load() }}, msgs...)
 			a.opts.Pipelining = tt.ahead
 			if tt.pending {
 				a.opts.Keep = true
 				a.clean()
 				a.opts.Keep = false
 			}
-			limit = tt.limit
+			limit.Store(tt.limit)
 			sessions := 0
 			for len(a.srv.UIDs()) > 0 && sessions < 2*tt.most {
 				a.run()
@@ -118,7 +123,7 @@ func TestLinkThatBreaks(t *testing.T) {
 			if sessions > tt.most {
 				t.Errorf("%d sessions, want at most %d", sessions, tt.most)
 			}
-			limit = 0
+			limit.Store(0)
 			a.clean()
 			a.want(msgs...)
 		})
@@ -128,8 +133,7 @@ func TestLinkThatBreaks(t *testing.T) {
 // TestCutOften cuts each of many runs somewhere else.
 func TestCutOften(t *testing.T) {
 	msgs := mails(60, 400)
-	n := int64(700)
-	a := open(t, pop3test.Config{CutReset: true, CutAfter: func(session int) int64 { n = n*7919%20011 + 600; return n }}, msgs...)
+	a := open(t, pop3test.Config{CutReset: true, CutAfter: func(session int) int64 { return int64(session)*7919%20011 + 600 }}, msgs...)
 	for i := 0; i < 100 && len(a.srv.UIDs()) > 0; i++ {
 		a.opts.Pipelining = i%3 != 2
 		a.run()

@@ -39,7 +39,7 @@ func (c *counter) Write(p []byte) (int, error) {
 // TestWindow has a long mailbox: much is sent ahead, but never more than fits into the buffers of
 // both sides, and every 16th text is proven.
 func TestWindow(t *testing.T) {
-	msgs := mails(4000, 100)
+	msgs := mails(2500, 100)
 	for i := range msgs {
 		msgs[i] = mail(fmt.Sprint("uid-", i), 100+i%90)
 	}
