@@ -58,6 +58,9 @@ func TestSpool(t *testing.T) {
 	s.drop(0)
 	s.drop(2)
 	spoolHolds(t, s, "1", "22")
+	if fi, err := s.f.Stat(); err != nil || fi.Size() != s.staged[0].Size+s.staged[1].Size {
+		t.Errorf("%d octets are in the file, %v", fi.Size(), err)
+	}
 	spoolAdd(t, s, "5")
 	spoolHolds(t, s, "1", "22", "5")
 
