@@ -101,6 +101,20 @@ func TestConfigProblems(t *testing.T) {
 		{"all at once", "[defaults]\nkep = true\n" + head + secret + "tls = 3\n[accounts.b]\nserver=\"h\"\nuser=\"u\"\ndeliver={maildir=\"/x\"}\n", []string{
 			"2: defaults.kep: unknown key; did you mean \"keep\"?", "8: accounts.work.tls: want a string", "9: accounts.b: no secret"}},
 
+		{"proxy without a port", head + secret + "proxy = \"socks5://alice:" + theSecret + "@proxy\"\n", []string{"6: accounts.work.proxy: want \"socks5://"}},
+		{"proxy of another kind", head + secret + "proxy = \"https://proxy:443\"\n", []string{"6: accounts.work.proxy: want \"socks5://"}},
+		{"proxy, no URL", head + secret + "proxy = \"socks5://a:%zz" + theSecret + "@p:1080\"\n", []string{"6: accounts.work.proxy: want \"socks5://"}},
+		{"proxy, a line break in it", head + secret + "proxy = \"http://a:x%0d%0aX@p:1080\"\n", []string{"6: accounts.work.proxy: has a character"}},
+		{"proxy and tunnel", head + secret + "tunnel = [\"nc\"]\nproxy = \"socks5://p:1080\"\nsource_address = \"::1\"\n", []string{
+			"7: accounts.work.proxy: does not go with tunnel", "8: accounts.work.source_address: does not go with tunnel"}},
+		{"tunnel as string", head + secret + "tunnel = \"ssh host\"\n", []string{"6: accounts.work.tunnel: want an array"}},
+		{"source address", head + secret + "source_address = \"eth0\"\n", []string{"6: accounts.work.source_address: want an IP address"}},
+		{"a way to a socket", "[accounts.w]\nserver = \"unix:/run/pop\"\ntls=\"none\"\nuser = \"u\"\ndeliver = {maildir='/x'}\n" + secret + "source_address = \"::1\"\ntunnel = [\"nc\"]\n", []string{
+			"7: accounts.w.source_address: does not go with a server on a unix socket", "8: accounts.w.tunnel: does not go with"}},
+		{"clear by a tunnel", head + secret + "tls = \"none\"\ntunnel = [\"nc\"]\nauth = \"xoauth2\"\n", nil},
+		{"clear by a proxy", strings.Replace(head, "pop.example.com", "localhost", 1) + secret + "tls = \"none\"\nproxy = \"socks5://localhost:1080\"\n", []string{"6: accounts.work.tls: \"none\" sends"}},
+		{"inherited ways that do not fit", "[defaults]\nproxy = \"socks5://p:1080\"\n" + head + secret + "tunnel = [\"nc\"]\n", nil},
+
 		{"open string", head + "password = \"" + theSecret + "\n", []string{"5: : strings cannot contain newlines"}},
 		{"bare word", head + "password = " + theSecret + "\n", []string{"5: : expected a value"}},
 		{"behind the value", head + "password = \"x\"" + theSecret + "\n", []string{"5: : expected a top-level item to end with a newline, comment, or EOF"}},

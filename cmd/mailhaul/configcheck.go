@@ -23,7 +23,7 @@ type builder struct {
 func (l *loader) builder(f *configFile, at toml.Key, own map[string]any) *builder {
 	return &builder{loader: l, f: f, at: at, own: own, a: &Account{
 		Name: at[len(at)-1], file: f.path, line: f.line(at),
-		TLS: "implicit", Auth: "auto", Timeout: time.Minute,
+		TLS: "implicit", Auth: "auto", Timeout: time.Minute, ConnectTimeout: 30 * time.Second,
 	}}
 }
 
@@ -125,7 +125,7 @@ func (b *builder) whole(needsSecret func(string) bool, fine bool) {
 	}
 	switch {
 	case !fine || a.Server.Addr == "":
-	case a.TLS == "none" && !a.Server.Local() && !a.Cleartext:
+	case a.TLS == "none" && !a.Private() && !a.Cleartext:
 		b.report(b.f, b.key("tls"), `"none" sends the password in clear over the network; use "implicit" or "starttls", or allow it with cleartext = true`)
 	case a.TLS != "none" && a.Server.Network == "unix" && a.TLSServerName == "" && len(a.TLSPin) == 0 && !a.TLSInsecure:
 		b.report(b.f, b.at, `TLS over a unix socket needs tls_server_name; or set tls = "none"`)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,11 @@ type Account struct {
 	MaxSize     int64         // octets; 0 = no limit
 	MaxMessages int           // 0 = no limit
 	NoReceived  bool
+
+	Tunnel         []string // the command that is the connection; nil for none
+	Proxy          *Proxy   // nil for none
+	SourceAddress  netip.Addr
+	ConnectTimeout time.Duration
 
 	Timeout      time.Duration
 	Auth         string
@@ -78,7 +84,7 @@ type configKey struct {
 	set    func(a *Account, v any, dir string) error // dir: what relative paths are relative to
 	fits   func(a *Account) string                   // nil, or why it does not fit the rest of a ("" if it does)
 	secret bool                                      // one of the sources of the secret
-	plain  bool                                      // its value is the secret
+	plain  func(v any) bool                          // nil, or whether its value has a secret in it
 }
 
 // accountKeys are the keys of an account and of [defaults]. A key with fits stands behind those
@@ -88,7 +94,7 @@ var accountKeys = []configKey{
 	{name: "tls", set: oneOf(func(a *Account) *string { return &a.TLS }, "implicit", "starttls", "none")},
 	{name: "user", set: line(func(a *Account) *string { return &a.User })},
 
-	{name: "password", secret: true, plain: true, set: setPassword},
+	{name: "password", secret: true, plain: always, set: setPassword},
 	{name: "password_command", secret: true, set: source("password_command", setCommand)},
 	{name: "password_file", secret: true, set: source("password_file", setPathName)},
 	{name: "password_env", secret: true, set: source("password_env", setVariable)},
@@ -103,6 +109,10 @@ var accountKeys = []configKey{
 	{name: "received", set: negated(func(a *Account) *bool { return &a.NoReceived })},
 	{name: "disabled", set: boolean(func(a *Account) *bool { return &a.Disabled })},
 
+	{name: "tunnel", set: setTunnel, fits: wantsNoSocket},
+	{name: "proxy", set: setProxy, fits: wantsNetwork, plain: holdsPassword},
+	{name: "source_address", set: setSourceAddress, fits: wantsNetwork},
+	{name: "connect_timeout", set: period(func(a *Account) *time.Duration { return &a.ConnectTimeout })},
 	{name: "timeout", set: period(func(a *Account) *time.Duration { return &a.Timeout })},
 	{name: "pipelining", set: setPipelining},
 	{name: "cleartext", set: boolean(func(a *Account) *bool { return &a.Cleartext })},
@@ -123,6 +133,9 @@ var mechanisms = []string{
 	"auto", "user", "apop", "plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256",
 	"scram-sha-1-plus", "scram-sha-256-plus", "external", "xoauth2", "oauthbearer",
 }
+
+// always says of a key that its value is a secret.
+func always(any) bool { return true }
 
 // deliverKeys are the keys of the table `deliver`.
 var deliverKeys = []string{"maildir", "mbox", "lock", "command"}
@@ -261,7 +274,7 @@ func authFits(a *Account) string {
 		return `binds to TLS and does not go with tls = "none"`
 	case a.Auth == "external" && a.TLSCert == "":
 		return "external needs tls_cert"
-	case (a.Auth == "xoauth2" || a.Auth == "oauthbearer") && a.TLS == "none" && !a.Server.Local():
+	case (a.Auth == "xoauth2" || a.Auth == "oauthbearer") && a.TLS == "none" && !a.Private():
 		return `a token never goes in clear over a network; use tls = "implicit" or "starttls"`
 	}
 	return ""

@@ -77,11 +77,21 @@ func (l *loader) read(path string) *configFile {
 	return f
 }
 
+// value gives what stands under a key, nil if it is in an array of tables.
+func (f *configFile) value(key toml.Key) any {
+	var v any = f.table
+	for _, name := range key {
+		table, _ := v.(map[string]any)
+		v = table[name]
+	}
+	return v
+}
+
 // password returns the first key of the file that holds a secret itself, or nil.
 func (f *configFile) password() toml.Key {
 	for _, key := range f.keys {
 		for _, k := range accountKeys {
-			if k.plain && len(key) > 1 && strings.EqualFold(key[len(key)-1], k.name) {
+			if k.plain != nil && len(key) > 1 && strings.EqualFold(key[len(key)-1], k.name) && k.plain(f.value(key)) {
 				return key
 			}
 		}

@@ -110,10 +110,26 @@ func statusOf(err error) int {
 	case errors.As(err, &target):
 		return targetStatus(target)
 	}
+	if s := wayStatus(err); s != 0 {
+		return s
+	}
 	if s := serverStatus(err); s != 0 {
 		return s
 	}
 	return systemStatus(err)
+}
+
+// wayStatus maps the trouble with a tunnel or a proxy; 0 if it is not that.
+func wayStatus(err error) int {
+	var way *wayError
+	var refused *refusedError
+	switch {
+	case errors.As(err, &refused):
+		return refused.status
+	case errors.As(err, &way):
+		return way.status
+	}
+	return 0
 }
 
 func secretStatus(e *SecretError) int {

@@ -80,6 +80,8 @@ func connectionHints(err error, a *Account) []string {
 		return []string{"if it has a certificate of its own: tls_ca = \"…/its.pem\", or tls_pin"}
 	case errors.As(err, &host):
 		return []string{`write the name of the certificate as server, or as tls_server_name`}
+	case errors.Is(err, syscall.EADDRNOTAVAIL) && a.SourceAddress.IsValid():
+		return []string{"source_address is no address of this machine"}
 	case errors.Is(err, syscall.ECONNREFUSED) && a.TLS == "implicit" && port == "995":
 		return []string{`nothing listens on port 995; some servers have tls = "starttls" on port 110 alone`}
 	case errors.Is(err, pop3.ErrNotTLS), errors.As(err, &refuse) && refuse.Command == "STLS":

@@ -20,22 +20,23 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mailhaul": main})
+	testscript.Main(m, map[string]func(){"mailhaul": main, "relay": relay})
 }
 
 // TestScript runs testdata/script/*.txtar. Beside the commands of testscript there are:
 //
 //	status N COMMAND...              run it; its exit status must be N
-//	server NAME [OPTION...]          start a POP3 server; $NAME is host:port (see serverConfig)
+//	server NAME [OPTION...]          start a POP3 server; $NAME is host:port, $NAMEPORT the port (see serverConfig)
 //	fault NAME EFFECT PATTERN [TEXT] make it do something wrong (pop3test.Fault)
 //	mend NAME                        no more of that
-//	add NAME UID...                  put messages into its maildrop
+//	add NAME UID...                  put messages into its maildrop; %XX in a unique-id is an octet
 //	await NAME PATTERN               wait until it has received such a command
 //	await-file FILE                  wait until it exists
 //	left NAME N                      so many messages are in its maildrop
 //	[!] said NAME REGEXP             it has received a command like that
 //	forget-log NAME                  only what comes from now on counts for said
 //	config FILE...                   put $VARIABLES in, and make the file private
+//	proxy NAME KIND [USER:PASSWORD]  start a proxy, "socks5" or "http"; $NAME is host:port
 //	mails DIR N                      so many messages are in the maildir's new/, none in tmp/
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -54,6 +55,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": cmdStatus, "server": cmdServer, "fault": cmdFault, "mend": cmdMend, "add": cmdAdd, "await": cmdAwait, "await-file": cmdAwaitFile,
 			"left": cmdLeft, "said": cmdSaid, "forget-log": cmdForgetLog, "config": cmdConfig, "mails": cmdMails,
+			"proxy": cmdProxy,
 		},
 		Condition: func(cond string) (bool, error) {
 			return false, fmt.Errorf("unknown condition %q", cond)
@@ -158,6 +160,8 @@ func cmdServer(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(srv.Close)
 	ts.Value(serversKey{}).(map[string]*scriptServer)[args[0]] = &scriptServer{Server: srv}
 	ts.Setenv(args[0], srv.Addr)
+	_, port, _ := strings.Cut(srv.Addr, ":")
+	ts.Setenv(args[0]+"PORT", port)
 	if cfg.TLS != pop3test.NoTLS {
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]+".pem"), srv.CAPEM(), 0o600))
 	}
@@ -193,6 +197,7 @@ func cmdMend(ts *testscript.TestScript, _ bool, args []string) { serverOf(ts, ar
 func cmdAdd(ts *testscript.TestScript, _ bool, args []string) {
 	srv := serverOf(ts, args, 2)
 	for _, uid := range args[1:] {
+		uid = unescaped(uid)
 		srv.Add(pop3test.Message{UID: uid, Text: sampleText(uid, 0)})
 	}
 }

@@ -133,7 +133,7 @@ func (s *session) open(ctx context.Context) (*pop3.Client, error) {
 
 // connect makes the connection and its TLS.
 func (s *session) connect(ctx context.Context) (*pop3.Client, error) {
-	opts := &pop3.DialOptions{ConnectTimeout: min(s.a.Timeout, 30*time.Second)}
+	opts := &pop3.DialOptions{ConnectTimeout: s.a.ConnectTimeout, LocalAddr: s.a.localAddr()}
 	opts.Timeout = s.a.Timeout
 	if s.dialogue {
 		opts.Dialogue = &dialogueWriter{report: s.report, account: s.a.Name}
@@ -141,7 +141,7 @@ func (s *session) connect(ctx context.Context) (*pop3.Client, error) {
 	if s.a.TLS == "implicit" {
 		opts.TLS = s.tls
 	}
-	c, err := pop3.Dial(ctx, s.a.Server.Network, s.a.Server.Addr, opts)
+	c, err := s.dial(ctx, opts)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, stopped(ctx)
@@ -183,7 +183,7 @@ func (s *session) login(c *pop3.Client) error {
 			return err
 		}
 	}
-	cred := pop3.Credentials{User: s.a.User, Password: s.secret.Reveal()}
+	cred := pop3.Credentials{User: s.a.User, Password: s.secret.Reveal(), Host: s.a.Server.Host, Port: s.a.Server.portNumber()}
 	if s.a.Auth == "xoauth2" || s.a.Auth == "oauthbearer" {
 		cred.Token, cred.Password = cred.Password, ""
 	}
