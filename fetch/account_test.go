@@ -26,6 +26,7 @@ type account struct {
 	srv    *pop3test.Server
 	dir    string // holds the state and the maildir
 	opts   Options
+	mbox   bool                                  // deliver to an mbox instead
 	caps   pop3.Caps                             // as known before the login
 	target func(t deliver.Target) deliver.Target // around the maildir; nil for none
 	events []Event                               // of the last run
@@ -96,12 +97,8 @@ func (a *account) runContext(ctx context.Context) (sum Summary, err error) {
 	if len(st.Damage()) > 0 {
 		a.t.Errorf("state: %q", st.Damage())
 	}
-	target, err := deliver.NewMaildir(a.maildir(), deliver.MaildirOptions{Create: true})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	defer func() { err = errors.Join(err, target.Close()) }()
-	t := deliver.Target(target)
+	t := a.open()
+	defer func() { err = errors.Join(err, t.Close()) }()
 	if a.target != nil {
 		t = a.target(t)
 	}
@@ -115,6 +112,23 @@ func (a *account) runContext(ctx context.Context) (sum Summary, err error) {
 	opts.Events = func(e Event) { a.events = append(a.events, e) }
 	return Run(ctx, c, st, t, opts)
 }
+
+// open opens the maildir or the mbox.
+func (a *account) open() (t deliver.Target) {
+	a.t.Helper()
+	var err error
+	if a.mbox {
+		t, err = deliver.NewMbox(a.mboxPath(), deliver.MboxOptions{Create: true, SpoolDir: a.dir})
+	} else {
+		t, err = deliver.NewMaildir(a.maildir(), deliver.MaildirOptions{Create: true})
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return t
+}
+
+func (a *account) mboxPath() string { return filepath.Join(a.dir, "mbox") }
 
 // clean is a run in which nothing may go wrong.
 func (a *account) clean() Summary {
@@ -133,10 +147,22 @@ func (a *account) transcript() string {
 	return strings.Join(log[max(0, len(log)-60):], "\n")
 }
 
-// stored returns the messages in the maildir without their trace field, sorted, and fails if
-// tmp/ is not empty.
+// stored returns the messages in the maildir or mbox without their trace field, sorted, and fails
+// if tmp/ is not empty. In an mbox no line of a test's message begins with "From ".
 func (a *account) stored() []string {
 	a.t.Helper()
+	if a.mbox {
+		var texts []string
+		for _, entry := range strings.Split("\n"+read(a.t, a.mboxPath()), "\nFrom ")[1:] {
+			_, text, _ := strings.Cut(entry, "\n")
+			texts = append(texts, untraced(a.t, []byte(text)))
+		}
+		if n := len(texts); n > 0 {
+			texts[n-1] = strings.TrimSuffix(texts[n-1], "\n") // as the split did with the others
+		}
+		slices.Sort(texts)
+		return texts
+	}
 	if left, _ := os.ReadDir(filepath.Join(a.maildir(), "tmp")); len(left) > 0 {
 		a.t.Errorf("tmp/ holds %d files: %s", len(left), left[0].Name())
 	}

@@ -3,7 +3,9 @@ package fetch
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,13 +22,14 @@ import (
 type moment struct {
 	when   string
 	dir    string
-	staged []string // of a Commit: files that it has moved
+	staged []string // of a Commit to a maildir: files that it has moved
+	before string   // of a Commit to an mbox: what was there
 }
 
 // A film is the moments of a run, seen by the target and by the server.
 type film struct {
 	mu      sync.Mutex
-	moments []moment
+	moments []*moment
 }
 
 // A camera is around a target, and copies the disk at each of its steps.
@@ -42,36 +45,40 @@ func (c *camera) Deliver(ctx context.Context, m *deliver.Message) error {
 	half.Body = readerFunc(func(p []byte) (int, error) {
 		n, err := body.Read(p[:min(len(p), 100)])
 		if n > 0 && strings.HasSuffix(m.UID, "-2") {
-			c.look("in the midst of Deliver", nil)
+			c.look("in the midst of Deliver")
 		}
 		return n, err
 	})
 	err := c.Target.Deliver(ctx, &half)
 	if strings.HasSuffix(m.UID, "-1") || strings.HasSuffix(m.UID, "-3") {
-		c.look("behind Deliver of "+m.UID, nil)
+		c.look("behind Deliver of " + m.UID)
 	}
 	return err
 }
 
 func (c *camera) Commit(ctx context.Context) ([]deliver.Receipt, error) {
-	c.look("in front of Commit", nil)
+	c.look("in front of Commit")
 	staged, _ := filepath.Glob(filepath.Join(c.a.maildir(), "tmp", "*"))
+	before := read(c.a.t, c.a.mboxPath())
 	got, err := c.Target.Commit(ctx)
 	if len(got) > 0 {
-		c.look("behind Commit, in front of Record", staged)
+		m := c.look("behind Commit, in front of Record")
+		m.staged, m.before = staged, before
 	}
 	return got, err
 }
 
 func (c *camera) Drop(n int) {
 	c.Target.Drop(n)
-	c.look("behind Drop", nil)
+	c.look("behind Drop")
 }
 
-func (c *camera) look(when string, staged []string) {
+func (c *camera) look(when string) *moment {
 	c.film.mu.Lock()
 	defer c.film.mu.Unlock()
-	c.film.moments = append(c.film.moments, moment{when, copied(c.a.t, c.a.dir), staged})
+	m := &moment{when: when, dir: copied(c.a.t, c.a.dir)}
+	c.film.moments = append(c.film.moments, m)
+	return m
 }
 
 type readerFunc func(p []byte) (int, error)
@@ -95,8 +102,36 @@ func (c *finderCamera) Close() error { return c.camera.Close() }
 
 func (c *finderCamera) Find(b deliver.Begin) ([]deliver.Receipt, error) {
 	got, err := c.Finder.Find(b)
-	c.look("behind Find, in front of Record", nil)
+	c.look("behind Find, in front of Record")
 	return got, err
+}
+
+// restore makes dir hold what from holds. Files stay the same files: a target may know them by
+// their inode.
+func restore(t testing.TB, dir, from string) string {
+	walk := func(root string, do func(path string) error) {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			path, _ = filepath.Rel(root, path)
+			return do(path)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	walk(dir, func(path string) error {
+		if _, err := os.Stat(filepath.Join(from, path)); err != nil {
+			return os.Remove(filepath.Join(dir, path))
+		}
+		return nil
+	})
+	walk(from, func(path string) error {
+		to := filepath.Join(dir, path)
+		return errors.Join(os.MkdirAll(filepath.Dir(to), 0o700), os.WriteFile(to, []byte(read(t, filepath.Join(from, path))), 0o600))
+	})
+	return dir
 }
 
 // copied copies a directory.
@@ -111,19 +146,24 @@ func copied(t testing.TB, dir string) string {
 // TestKilled kills a run at every step (see the package comment), and the run behind it again at
 // every one of its steps. The third must end with each message once.
 func TestKilled(t *testing.T) {
+	t.Run("maildir", func(t *testing.T) { testKilled(t, false) })
+	t.Run("mbox", func(t *testing.T) { testKilled(t, true) })
+}
+
+func testKilled(t *testing.T, mbox bool) {
 	msgs := mails(5, 300)
 	msgs[3].UID = msgs[1].UID // and not the same text
 	twin := msgs[4]
 	msgs = append(msgs, twin)
 	known := msgs[:2] // recorded before, as "delivered"; the server has them still
-	photograph := func(dir string, listed []pop3test.Message) []moment {
+	photograph := func(dir string, listed []pop3test.Message) []*moment {
 		var cam *camera
 		var quits atomic.Int32
 		var film film
 		a := open(t, pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
 			switch command {
 			case "TOP 1 0", "DELE 1", "QUIT":
-				cam.look("in front of "+command, nil)
+				cam.look("in front of " + command)
 			}
 			if command == "QUIT" {
 				quits.Add(1)
@@ -131,7 +171,7 @@ func TestKilled(t *testing.T) {
 			}
 			return "", false
 		}}, listed...)
-		a.dir = dir
+		a.dir, a.mbox = dir, mbox
 		a.target = func(t deliver.Target) deliver.Target {
 			cam = &camera{Target: t, a: a, film: &film}
 			return &finderCamera{*cam, t.(deliver.Finder)}
@@ -145,11 +185,12 @@ func TestKilled(t *testing.T) {
 	}
 	start := memory(t)
 	first := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "QUIT", Do: pop3test.Cut, Skip: true}}}, known...)
-	first.dir = start
+	first.dir, first.mbox = start, mbox
 	first.run()
-	finish := func(when string, m moment) {
+	work := copied(t, start)
+	finish := func(when string, m *moment) {
 		a := open(t, pop3test.Config{}, msgs...)
-		a.dir = m.dir
+		a.dir, a.mbox = restore(t, work, m.dir), mbox
 		a.clean()
 		a.want(msgs...)
 		a.wantEmpty()
@@ -157,12 +198,12 @@ func TestKilled(t *testing.T) {
 			t.Fatalf("killed %s %s", when, m.when)
 		}
 	}
-	once := photograph(copied(t, start), msgs)
+	once := photograph(work, msgs)
 	kinds := map[string]int{}
 	for i := range once {
 		kinds[once[i].when]++
 		for _, m := range variants(t, once[i]) {
-			twice := photograph(copied(t, m.dir), msgs)
+			twice := photograph(restore(t, work, m.dir), msgs)
 			for j := range twice {
 				for _, m2 := range variants(t, twice[j]) {
 					kinds[m2.when]++
@@ -177,13 +218,12 @@ func TestKilled(t *testing.T) {
 			t.Errorf("never killed %s: %v", when, kinds)
 		}
 	}
-	t.Logf("%v", kinds)
 }
 
 // variants are a moment and what else the disk may hold at it: a part of what a Commit moves, and a
 // state whose last writes were not synced.
-func variants(t testing.TB, m moment) []moment {
-	all := []moment{m}
+func variants(t testing.TB, m *moment) []*moment {
+	all := []*moment{m}
 	if len(m.staged) > 0 {
 		part := copied(t, m.dir)
 		for _, f := range m.staged[len(m.staged)/2:] {
@@ -192,7 +232,20 @@ func variants(t testing.TB, m moment) []moment {
 				t.Fatal(err)
 			}
 		}
-		all = append(all, moment{when: "within Commit", dir: part})
+		all = append(all, &moment{when: "within Commit", dir: part})
+	}
+	if after := read(t, filepath.Join(m.dir, "mbox")); m.staged == nil && strings.HasPrefix(m.when, "behind Commit") {
+		for i := range 6 { // the append is torn, or holds zeros
+			part := copied(t, m.dir)
+			torn := after[:len(m.before)+(len(after)-len(m.before))*i/6]
+			if i == 5 {
+				torn += strings.Repeat("\x00", len(after)-len(torn))
+			}
+			if err := os.WriteFile(filepath.Join(part, "mbox"), []byte(torn), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, &moment{when: "within Commit", dir: part})
+		}
 	}
 	state := read(t, filepath.Join(m.dir, "work.uidl"))
 	if end := strings.LastIndex(state, "\nended="); end > strings.LastIndex(state, "\nbegin=") {
@@ -201,7 +254,7 @@ func variants(t testing.TB, m moment) []moment {
 		if err := os.WriteFile(filepath.Join(lost, "work.uidl"), []byte(state), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, moment{when: m.when + ", End not synced", dir: lost})
+		all = append(all, &moment{when: m.when + ", End not synced", dir: lost})
 	}
 	return all
 }
@@ -300,7 +353,7 @@ func TestKilledCommand(t *testing.T) {
 	a.mailTo(p)
 	var cam *camera
 	p.commit = func(uid string) {
-		cam.look("the receiver has "+uid, nil)
+		cam.look("the receiver has " + uid)
 	}
 	a.target = func(deliver.Target) deliver.Target {
 		cam = &camera{Target: p, a: a, film: &first}
