@@ -107,6 +107,11 @@ func removeStale(path string) error {
 		return fmt.Errorf("%w: %w", errLocked, err)
 	}
 	defer f.Close()
+	return removeOpened(f, path)
+}
+
+// removeOpened removes the lock file that is open as f, if it was left behind and is still there.
+func removeOpened(f *os.File, path string) error {
 	// Two that find the same dead lock file must not both remove what stands at its name: the
 	// second would remove the lock that the first has taken. So it is locked, and looked at
 	// again, before it goes. With flock, which needs no right to write.

@@ -199,7 +199,7 @@ func (s *search) entry(start int64) (ownEntry, error) {
 	length, id := ownTrace(head[from:], s.nonce)
 	field := head[from : from+length]
 	octets, sum, ok := announced(field, id)
-	if length == 0 || !ok || bytes.IndexByte(field, 0) >= 0 {
+	if length == 0 || !ok || bytes.IndexByte(head[:from+length], 0) >= 0 {
 		return e, nil
 	}
 	text := start + int64(from+length)

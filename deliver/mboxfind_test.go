@@ -1,8 +1,10 @@
 package deliver
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -160,6 +162,34 @@ func TestMboxTornEverywhere(t *testing.T) {
 	}
 }
 
+// A power cut may keep the length of a file and lose any part of the text.
+func TestMboxHoles(t *testing.T) {
+	x := newTornMbox(t, foreignEntry)
+	for n := 0; n < len(x.whole); n++ {
+		for _, size := range []int{1, 64, 512} {
+			if n%3 != 0 && (size != 64 || n%2 != 0) {
+				continue
+			}
+			end := min(n+size, len(x.whole))
+			what := fmt.Sprintf("zeros from %d to %d of %d", n, end, len(x.whole))
+			text, _ := x.recover(t, x.hint, x.whole[:n]+strings.Repeat("\x00", end-n)+x.whole[end:])
+			x.once(t, what)
+			if strings.Contains(text, "\x00") {
+				t.Fatalf("%s: there are some still: %q", what, text)
+			}
+			if _, texts := decodeMbox(t, text); len(texts) != 3 {
+				t.Fatalf("%s: %d entries", what, len(texts))
+			}
+			// Not if another has delivered since.
+			text, _ = x.recover(t, x.hint, x.whole[:n]+strings.Repeat("\x00", end-n)+x.whole[end:]+foreignEntry)
+			x.once(t, what)
+			if strings.Count(text, foreignEntry) != 1 {
+				t.Fatalf("%s: what stood behind is not there: %q", what, text)
+			}
+		}
+	}
+}
+
 // What another program has written behind a torn entry stays, whether it closed the torn line or
 // not, and so stays the torn entry.
 func TestMboxTornThenForeign(t *testing.T) {
@@ -223,16 +253,28 @@ func TestMboxUnfinishedForeign(t *testing.T) {
 func TestMboxRewritten(t *testing.T) {
 	x := newTornMbox(t, foreignEntry)
 	cut := x.whole[:len(x.whole)/2]
-	rewritten := strings.Replace(foreignEntry, "Subject", "X-Seen: 1\nSubject", 1)
-	if err := os.WriteFile(x.path, []byte(rewritten+cut), 0); err != nil {
-		t.Fatal(err)
+	for _, before := range []string{foreignEntry, strings.Replace(foreignEntry, "Subject", "X-Seen: 1\nSubject", 1)} {
+		// Once as another file with the same text, once with another text.
+		write(t, x.path+".new", before+cut)
+		if err := os.Rename(x.path+".new", x.path); err != nil {
+			t.Fatal(err)
+		}
+		m := newMboxTest(t, x.path, MboxOptions{})
+		got, err := m.Find(Begin{Nonce: mboxNonce, Hint: x.hint})
+		if err != nil || len(got) != 1 || got[0].ID != mboxID(0) {
+			t.Errorf("found %v, %v", got, err)
+		}
+		if text := readFileTest(t, x.path); text != before+cut {
+			t.Errorf("the mbox was changed: %q", text)
+		}
 	}
-	m := newMboxTest(t, x.path, MboxOptions{})
-	got, err := m.Find(Begin{Nonce: mboxNonce, Hint: x.hint})
-	if err != nil || len(got) != 1 || got[0].ID != mboxID(0) {
-		t.Errorf("found %v, %v", got, err)
+	// The same file, with another text.
+	x = newTornMbox(t, foreignEntry)
+	write(t, x.path, strings.ToUpper(foreignEntry)+cut)
+	if _, err := newMboxTest(t, x.path, MboxOptions{}).Find(Begin{Nonce: mboxNonce, Hint: x.hint}); err != nil {
+		t.Error(err)
 	}
-	if text := readFileTest(t, x.path); text != rewritten+cut {
+	if text := readFileTest(t, x.path); text != strings.ToUpper(foreignEntry)+cut {
 		t.Errorf("the mbox was changed: %q", text)
 	}
 }
@@ -245,20 +287,34 @@ func TestMboxFind(t *testing.T) {
 	if err != nil || strings.ContainsFunc(hint, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
 		t.Fatalf("hint %q, %v", hint, err)
 	}
+	// A program that quotes nothing has put a copy of an entry into a text.
+	var b strings.Builder
+	bw := bufio.NewWriter(&b)
+	var h hasher
+	h.reset()
+	h.Write([]byte("A: b\n"))
+	inside := &spooled{ID: mboxID(8), Trace: mboxTrace(8), Digest: h.digest()}
+	if err := writeEntry(bw, inside, io.NewSectionReader(strings.NewReader("A: b\n"), 0, 5), 5, make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	bw.Flush()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(strings.TrimSuffix(foreignEntry, "\n") + b.String()); err != nil {
+		t.Fatal(err)
+	}
 	// Text that has all of an entry of the run in it, as a returned message has.
 	inner := "From x Tue Nov 14 22:13:20 2023\r\n" + strings.ReplaceAll(announce(mboxTrace(7), mboxID(7), 0, [32]byte{}), "\n", "\r\n")
 	var want []Receipt
 	for i := range 4 {
 		stageMbox(t, m, i, fmt.Sprintf("Subject: %d\r\n\r\n%s\r\n%s%s", i, strings.Repeat("a", 100_000*i), inner, inner))
 		want = append(want, commitMbox(t, m)...)
-		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
 		if _, err := f.WriteString(foreignEntry); err != nil {
 			t.Fatal(err)
 		}
-		f.Close()
 	}
 	if err := m.Deliver(context.Background(), &Message{ID: mboxID(9), Body: strings.NewReader("A: no trace field\r\n")}); err != nil {
 		t.Fatal(err)

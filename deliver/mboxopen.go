@@ -84,27 +84,35 @@ func (m *Mbox) tryOpen(create bool) (_ *lockedMbox, err error) {
 	if l.f, l.made, err = m.openFile(create); err != nil {
 		return nil, err
 	}
+	if err := m.lock(l); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// lock takes the locks of the file that is open in l, and makes sure that it is the mbox still.
+func (m *Mbox) lock(l *lockedMbox) (err error) {
 	if m.fcntl {
 		if err := lockFile(l.f); err != nil {
-			return nil, fmt.Errorf("fcntl lock: %w", err)
+			return fmt.Errorf("fcntl lock: %w", err)
 		}
 		l.fcntl = true
 	}
 	if m.dot {
 		if l.dot, err = m.takeDotLock(); err != nil {
-			return nil, fmt.Errorf("dot lock: %w", err)
+			return fmt.Errorf("dot lock: %w", err)
 		}
 	}
 	// A mail reader may have put another file in the place of the one that was opened.
 	if l.info, err = l.f.Stat(); err != nil {
-		return nil, err
+		return err
 	}
 	l.size = l.info.Size()
 	there, err := os.Lstat(m.path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(l.info, there) {
-		return nil, errReplaced
+		return errReplaced
 	}
-	return l, err
+	return err
 }
 
 // takeDotLock takes the dot lock. Unless it is demanded, a directory that does not let one be made

@@ -32,25 +32,34 @@ func (s *search) torn() (int64, error) {
 }
 
 // damaged returns where entries of the run begin that are not whole, in the order of the file. Where
-// one should begin and zeros stand, a power cut has kept the file's length but not its text.
+// one should go on and zeros stand, a power cut has kept the file's length but not its text.
 func (s *search) damaged() ([]int64, error) {
 	var starts []int64
-	zero := func(at int64) error {
-		var b [1]byte
-		n, err := s.read(b[:], at, s.size)
-		if n == 1 && b[0] == 0 {
-			starts = append(starts, at)
+	head := make([]byte, entryStartLen)
+	at := s.from
+	for i := 0; i <= len(s.found); i++ {
+		next := s.size
+		if i < len(s.found) {
+			next = s.found[i].start
 		}
-		return err
-	}
-	if err := zero(s.from); err != nil {
-		return nil, err
-	}
-	for _, e := range s.found {
-		if !e.whole {
-			starts = append(starts, e.start)
-		} else if err := zero(e.end); err != nil {
-			return nil, err
+		if at < next {
+			n, err := s.read(head, at, next)
+			if err != nil {
+				return nil, err
+			}
+			t, _, zeros := bytes.Cut(head[:n], []byte{0})
+			if zeros && (len(t) == 0 || ownStart(t, s.nonce) != startForeign) {
+				starts = append(starts, at)
+			}
+		}
+		if i == len(s.found) {
+			break
+		}
+		if s.found[i].whole {
+			at = s.found[i].end
+		} else {
+			starts = append(starts, next)
+			at = s.size // how far that one goes is not known
 		}
 	}
 	return starts, nil
@@ -129,7 +138,7 @@ func (s *search) lastForeign(from, to int64) (int64, error) {
 		quoted := len(before) < n
 		// One in the middle of a line, or that looks quoted, is text of ours unless all of it
 		// tells that a program wrote it there without a look at what stood before.
-		glued := quoted || len(before) > 0 && before[len(before)-1] != '\n' && before[len(before)-1] != 0
+		glued := quoted || len(before) > 0 && before[len(before)-1] != '\n'
 		if glued {
 			n, err = s.read(head[:near], at, to)
 		} else {
@@ -138,7 +147,7 @@ func (s *search) lastForeign(from, to int64) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if glued && fullSeparator.Match(head[:n]) || !glued && ownStart(head[:n], s.nonce) != startWhole {
+		if (!glued || fullSeparator.Match(head[:n])) && ownStart(head[:n], s.nonce) != startWhole {
 			last = at
 		}
 	}
