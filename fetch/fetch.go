@@ -80,9 +80,12 @@ type run struct {
 	caps    pop3.Caps
 	ahead   bool // commands are sent ahead of replies
 	noUIDL  bool
-	stat    int // messages by STAT, -1 if it was refused
+	stat    int   // messages by STAT, -1 if it was refused
+	octets  int64 // of those, by STAT; -1 unknown
 	items   []item
-	newest  time.Time // newest time in the state before this run
+	first   map[string]int32 // which item is the first with a unique-id
+	known   []state.Entry    // those of the item that plan looks at
+	newest  time.Time        // newest time in the state before this run
 	sizes   sizes
 	widest  int // RETRs of this session that were unanswered at once and came back proven
 	begun   bool
@@ -258,11 +261,7 @@ func (r *run) listed() error {
 	if r.noUIDL {
 		return nil
 	}
-	uids := make(map[string]struct{}, len(r.items))
-	for i := range r.items {
-		uids[r.items[i].uid] = struct{}{}
-	}
-	has := func(uid string) bool { _, ok := uids[uid]; return ok }
+	has := func(uid string) bool { _, ok := r.first[uid]; return ok }
 	warning, err := r.st.Listed(has, len(r.items), r.now)
 	if warning != "" {
 		r.event(Event{Type: Failed, Reason: warning, Warning: true})
@@ -283,7 +282,7 @@ func (r *run) announce(p *plan) {
 	var octets int64
 	for i := range r.items {
 		if r.items[i].size < 0 {
-			octets = -1
+			octets = r.octets
 			break
 		}
 		octets += r.items[i].size

@@ -98,7 +98,8 @@ func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, wh
 			if _, err := io.CopyBuffer(digester, body, buf); err != nil {
 				return err
 			}
-			it.digest = digester.Digest()
+			d := digester.Digest()
+			it.digest = &d
 			return nil
 		},
 		proven: func(results []result) error {

@@ -7,22 +7,23 @@ import (
 
 	"mailhaul/deliver"
 	"mailhaul/fetch/pop3"
+	"mailhaul/fetch/state"
 )
 
 // An item is one message of the listing, and what becomes of it.
 type item struct {
 	num    int
-	uid    string         // "" if the server gave none
-	size   int64          // octets by LIST; -1 unknown
-	listed int            // how many messages of this session have this unique-id
-	nth    int            // which of them this is, by number: 1, 2, …
-	copy   int            // under which number of copy it is or will be recorded
-	id     string         // delivery id, once it is on its way
-	reason string         // why it is skipped, identified, left
-	tries  int            // how often it failed before
-	why    string         // for what reason it failed before
-	told   bool           // why it stays was told of within the last day
-	digest deliver.Digest // of what was retrieved to identify it
+	uid    string          // "" if the server gave none
+	size   int64           // octets by LIST; -1 unknown
+	listed int             // how many messages of this session have this unique-id
+	nth    int             // which of them this is, by number: 1, 2, …
+	copy   int             // under which number of copy it is or will be recorded
+	id     string          // delivery id, once it is on its way
+	reason string          // why it is skipped, identified, left
+	tries  int             // how often it failed before
+	why    string          // for what reason it failed before
+	told   bool            // why it stays was told of within the last day
+	digest *deliver.Digest // of what was retrieved to identify it
 }
 
 // list asks for everything that the plan needs: what the server can do, how many messages there
@@ -34,7 +35,12 @@ func (r *run) list() error {
 	var stat *pop3.StatCmd
 	var uidl *pop3.UIDLCmd
 	var list *pop3.ListCmd
-	flight := func() { stat, uidl, list = r.c.Stat(), r.c.UIDL(), r.c.List() }
+	flight := func() {
+		stat, uidl = r.c.Stat(), r.c.UIDL()
+		if !r.quiet() {
+			list = r.c.List()
+		}
+	}
 	unanswered := func() int { n, _ := r.c.Unanswered(); return n }
 	if r.ahead {
 		capa = r.c.Capa()
@@ -62,10 +68,10 @@ func (r *run) list() error {
 		stat = r.c.Stat()
 	}
 	n := unanswered()
-	count, _, err := stat.Wait()
+	count, octets, err := stat.Wait()
 	switch {
 	case err == nil:
-		r.stat = count
+		r.stat, r.octets = count, octets
 	case r.c.Err() != nil:
 		return r.lost(err, n)
 	default:
@@ -87,25 +93,52 @@ func (r *run) list() error {
 			return err
 		}
 	}
-	if list == nil {
+	if list == nil && !r.allKept(ids) {
 		list = r.c.List()
 	}
-	n = unanswered()
-	sizes, err := list.Wait(max(r.stat, 0))
-	if err != nil {
-		if r.c.Err() != nil {
-			return r.lost(err, n)
+	var sizes *pop3.Listing
+	if list != nil {
+		n = unanswered()
+		if sizes, err = list.Wait(max(r.stat, 0)); err != nil {
+			if r.c.Err() != nil {
+				return r.lost(err, n)
+			}
+			sizes = nil // LIST refused: go on without sizes
 		}
-		sizes = nil // LIST refused: go on without sizes
 	}
 	if r.ahead && !r.caps.Has("PIPELINING") {
 		r.ahead = false // it was announced before the login, or long ago, and is not now
 	}
-	r.items = merge(ids, sizes, max(r.stat, 0), r.noUIDL)
+	r.items, r.first = merge(ids, sizes, max(r.stat, 0), r.noUIDL)
 	if ids != nil && ids.Ignored > 0 {
 		r.event(Event{Type: Failed, Warning: true, Reason: fmt.Sprintf("%d lines of the unique-id listing were not understood", ids.Ignored)})
 	}
 	return nil
+}
+
+// many is how many messages a state knows before LIST waits until it is needed: the sizes of a
+// large maildrop of which all is kept cost the server more than one round trip costs us.
+const many = 1000
+
+// quiet tells whether the listing will probably bring nothing new.
+func (r *run) quiet() bool { return r.opts.Keep && r.st.Len() >= many }
+
+// allKept tells whether each listed message is one that stays where it is, so that no size is
+// needed. STAT must agree: a message without a unique-id stands in LIST alone.
+func (r *run) allKept(ids *pop3.UIDListing) bool {
+	if ids == nil || !r.opts.Keep || len(ids.Messages) != r.stat {
+		return false
+	}
+	for _, m := range ids.Messages {
+		r.known = r.st.AppendLookup(r.known[:0], m.UID)
+		if len(r.known) != 1 {
+			return false
+		}
+		if e := r.known[0]; e.Status != state.Seen && (e.Status != state.Delivered || e.Reason != "" || r.due(e)) {
+			return false
+		}
+	}
+	return true
 }
 
 // withoutUIDL decides what a refused UIDL means: a server that never had unique-ids is served
@@ -124,7 +157,7 @@ func (r *run) withoutUIDL(refused error) error {
 
 // merge joins the listings by message number. The listings win over STAT's count: it counts only
 // where there is no listing at all. A number that UIDL does not list has no unique-id.
-func merge(ids *pop3.UIDListing, sizes *pop3.Listing, stat int, noUIDL bool) []item {
+func merge(ids *pop3.UIDListing, sizes *pop3.Listing, stat int, noUIDL bool) ([]item, map[string]int32) {
 	var items []item
 	switch {
 	case ids != nil:
@@ -140,8 +173,7 @@ func merge(ids *pop3.UIDListing, sizes *pop3.Listing, stat int, noUIDL bool) []i
 	if sizes != nil {
 		items = addSizes(items, sizes.Messages)
 	}
-	count(items)
-	return items
+	return items, count(items)
 }
 
 // maxGuess bounds how many messages are taken from STAT's word alone.
@@ -174,8 +206,8 @@ func addSizes(items []item, sizes []pop3.Size) []item {
 
 // count tells each item how many of the listing share its unique-id (RFC 1939, section 7, allows
 // it for identical messages, and servers do it for others).
-func count(items []item) {
-	first := make(map[string]int, len(items))
+func count(items []item) map[string]int32 {
+	first := make(map[string]int32, len(items))
 	for i := range items {
 		it := &items[i]
 		it.listed, it.nth = 1, 1
@@ -184,7 +216,7 @@ func count(items []item) {
 		}
 		j, again := first[it.uid]
 		if !again {
-			first[it.uid] = i
+			first[it.uid] = int32(i)
 			continue
 		}
 		items[j].listed++
@@ -195,6 +227,7 @@ func count(items []item) {
 			items[i].listed = items[first[uid]].listed
 		}
 	}
+	return first
 }
 
 // expires tells whether the server may delete what was only retrieved when the session ends with

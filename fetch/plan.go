@@ -90,12 +90,13 @@ func (r *run) place(p *plan, it *item) {
 		r.want(p, it, reasonNew)
 		return
 	}
-	known := r.st.Lookup(it.uid)
+	r.known = r.st.AppendLookup(r.known[:0], it.uid)
+	known := r.known
 	failed := len(known) > 0 && known[0].Status == state.Failed
 	if failed {
 		it.tries, it.why = known[0].Attempts, known[0].Reason
 	}
-	known = slices.DeleteFunc(slices.Clone(known), func(e state.Entry) bool { return e.Status == state.Failed })
+	known = slices.DeleteFunc(known, func(e state.Entry) bool { return e.Status == state.Failed })
 	switch {
 	case len(known) == 0 && failed:
 		r.want(p, it, reasonAgain)

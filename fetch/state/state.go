@@ -182,8 +182,11 @@ func (f *File) Len() int { return f.table.live }
 func (f *File) Newest() time.Time { return utc(f.newest) }
 
 // Lookup returns the entries of a unique-id by copy number, nil if there are none.
-func (f *File) Lookup(uid string) []Entry {
-	var es []Entry
+func (f *File) Lookup(uid string) []Entry { return f.AppendLookup(nil, uid) }
+
+// AppendLookup appends to es what Lookup returns, so that a caller who goes through a whole listing
+// need not allocate for each.
+func (f *File) AppendLookup(es []Entry, uid string) []Entry {
 	for _, i := range f.table.copies(uid) {
 		es = append(es, f.table.slots[i].entry())
 	}
