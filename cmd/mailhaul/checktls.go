@@ -57,12 +57,11 @@ func (k *checker) pin(cert *x509.Certificate, remark string) {
 // connectFailed tells what went wrong; of a certificate also which it is, and its pin, for one
 // that nobody but the server itself has signed.
 func (k *checker) connectFailed(err error) {
-	var verify *tls.CertificateVerificationError
+	var certificate *certificateError
 	switch {
-	case errors.As(err, &verify) && len(verify.UnverifiedCertificates) > 0:
-		cert := verify.UnverifiedCertificates[0]
-		k.failed("certificate", fmt.Errorf("%w; it is for %s", err, certificateText(cert)))
-		k.pin(cert, "  # only if you know that this is the server's key")
+	case errors.As(err, &certificate):
+		k.failed("certificate", err)
+		k.pin(certificate.Came, "  # only if you know that this is the server's key")
 	case serverStatus(err) == exNoPerm || errors.Is(err, pop3.ErrPlaintext):
 		k.failed("tls", err)
 	default:

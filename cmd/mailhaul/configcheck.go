@@ -127,7 +127,7 @@ func (b *builder) whole(needsSecret func(string) bool, fine bool) {
 	case !fine || a.Server.Addr == "":
 	case a.TLS == "none" && !a.Private() && !a.Cleartext:
 		b.report(b.f, b.key("tls"), `"none" sends the password in clear over the network; use "implicit" or "starttls", or allow it with cleartext = true`)
-	case a.TLS != "none" && a.Server.Network == "unix" && a.TLSServerName == "" && len(a.TLSPin) == 0 && !a.TLSInsecure:
+	case a.TLS != "none" && a.Server.Network == "unix" && a.TLSServerName == "" && !a.TLSInsecure:
 		b.report(b.f, b.at, `TLS over a unix socket needs tls_server_name; or set tls = "none"`)
 	}
 	if a.Server.Addr != "" {

@@ -160,7 +160,6 @@ func serverStatus(err error) int {
 		login  *pop3.LoginError
 		refuse *pop3.Error
 		header tls.RecordHeaderError
-		alert  tls.AlertError
 		verify *tls.CertificateVerificationError
 		host   x509.HostnameError
 		pin    *pinError
@@ -174,7 +173,7 @@ func serverStatus(err error) int {
 		return refusalStatus(refuse, errors.As(err, &login))
 	case errors.As(err, &login), errors.Is(err, pop3.ErrRefusedMechanism):
 		return exNoPerm
-	case errors.As(err, &header), errors.As(err, &verify), errors.As(err, &host), errors.As(err, &pin), errors.As(err, &alert),
+	case errors.As(err, &header), errors.As(err, &verify), errors.As(err, &host), errors.As(err, &pin), alertRefuses(err),
 		errors.Is(err, pop3.ErrNotTLS):
 		return exNoPerm
 	case errors.Is(err, pop3.ErrProtocol):

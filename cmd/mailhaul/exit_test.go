@@ -89,7 +89,7 @@ func TestExitStatus(t *testing.T) {
 		{"no TLS", fmt.Errorf("%w: %w", pop3.ErrNotTLS, tls.RecordHeaderError{}), 77},
 		{"certificate", fmt.Errorf("TLS: %w", &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), 77},
 		{"name", x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"}, 77},
-		{"pin", &pinError{"x"}, 77},
+		{"pin", &pinError{&x509.Certificate{}}, 77},
 		{"alert", fmt.Errorf("TLS: %w", tls.AlertError(70)), 77},
 		{"password command", &SecretError{Err: errors.New("status 1")}, 77},
 

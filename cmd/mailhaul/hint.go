@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -66,20 +65,19 @@ func targetHints(err error) []string {
 // connectionHints knows the usual mistakes about ports, TLS and passwords.
 func connectionHints(err error, a *Account) []string {
 	var (
-		header  tls.RecordHeaderError
-		unknown x509.UnknownAuthorityError
-		host    x509.HostnameError
-		refuse  *pop3.Error
-		timeout interface{ Timeout() bool }
+		header      tls.RecordHeaderError
+		certificate *certificateError
+		refuse      *pop3.Error
+		timeout     interface{ Timeout() bool }
 	)
 	port := a.Server.Port()
 	switch {
 	case errors.As(err, &header) && a.TLS == "implicit":
 		return []string{fmt.Sprintf(`the server does not begin with TLS on port %s; on port 110 it is tls = "starttls"`, port)}
-	case errors.As(err, &unknown):
-		return []string{"if it has a certificate of its own: tls_ca = \"…/its.pem\", or tls_pin"}
-	case errors.As(err, &host):
-		return []string{`write the name of the certificate as server, or as tls_server_name`}
+	case tlsAlert(err) == certificateRequired:
+		return []string{"the server demands a certificate of yours: tls_cert"}
+	case errors.As(err, &certificate):
+		return certificateHints(certificate, a)
 	case errors.Is(err, syscall.EADDRNOTAVAIL) && a.SourceAddress.IsValid():
 		return []string{"source_address is no address of this machine"}
 	case errors.Is(err, syscall.ECONNREFUSED) && a.TLS == "implicit" && port == "995":

@@ -146,13 +146,13 @@ func (s *session) connect(ctx context.Context) (*pop3.Client, error) {
 	case err != nil && ctx.Err() != nil:
 		return nil, stopped(ctx)
 	case err != nil:
-		return nil, err
+		return nil, aboutCertificate(s.a, s.tls, err)
 	}
 	if s.a.TLS == "starttls" {
 		// STLS is not looked up in CAPA first: that answer would come in clear, from anyone
 		// (RFC 2595, section 4), and a refusal ends the session either way.
 		if err := s.within(ctx, c, func() error { return c.STLS(s.tls) }); err != nil {
-			return nil, err
+			return nil, aboutCertificate(s.a, s.tls, err)
 		}
 	}
 	return c, nil

@@ -51,9 +51,8 @@ func tlsConfig(a *Account) (*tls.Config, error) {
 		cfg.Certificates = []tls.Certificate{pair}
 	}
 	if len(a.TLSPin) > 0 {
-		// A pinned key is identity enough: the chain, the name and the dates count only if the
-		// user named authorities beside it.
-		cfg.InsecureSkipVerify = a.TLSCA == "" || a.TLSInsecure
+		// A pin is demanded beside all else. Alone it decides only where the user has given up the
+		// rest by tls_insecure; it is identity enough then.
 		cfg.VerifyConnection = func(cs tls.ConnectionState) error { return checkPin(cs, a.TLSPin) }
 	}
 	if a.TLSInsecure {
@@ -63,10 +62,10 @@ func tlsConfig(a *Account) (*tls.Config, error) {
 }
 
 // A pinError says that the server has another key than those pinned.
-type pinError struct{ pin string }
+type pinError struct{ cert *x509.Certificate }
 
 func (e *pinError) Error() string {
-	return "the server's key is not one of tls_pin; it is " + e.pin
+	return "the server's key is not one of tls_pin; it is " + pinOf(e.cert)
 }
 
 // checkPin compares the server's own key: whoever speaks has proven to have it, which is not so
@@ -75,8 +74,12 @@ func checkPin(cs tls.ConnectionState, pins []string) error {
 	if len(cs.PeerCertificates) == 0 {
 		return errors.New("the server has no certificate")
 	}
-	if pin := pinOf(cs.PeerCertificates[0]); !slices.Contains(pins, pin) {
-		return &pinError{pin}
+	return checkPinned(cs.PeerCertificates[0], pins)
+}
+
+func checkPinned(cert *x509.Certificate, pins []string) error {
+	if !slices.Contains(pins, pinOf(cert)) {
+		return &pinError{cert}
 	}
 	return nil
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A certificateError says of a refused certificate what was expected and what came. Err says what
+// is wrong.
+type certificateError struct {
+	Want string
+	Came *x509.Certificate
+	Err  error
+}
+
+func (e *certificateError) Error() string {
+	return fmt.Sprintf("%v; expected was one for %s; this is for %s", e.Err, e.Want, certificateText(e.Came))
+}
+
+// Unwrap gives the cause.
+func (e *certificateError) Unwrap() error { return e.Err }
+
+// aboutCertificate adds to an error of the handshake which certificate it is about, if it is.
+func aboutCertificate(a *Account, cfg *tls.Config, err error) error {
+	var verify *tls.CertificateVerificationError
+	var pin *pinError
+	e := &certificateError{Err: err, Want: visible(cfg.ServerName)}
+	switch {
+	case errors.As(err, &pin):
+		e.Came = pin.cert
+		e.Want = "the key " + strings.Join(a.TLSPin, " or ")
+	case errors.As(err, &verify) && len(verify.UnverifiedCertificates) > 0:
+		e.Came = verify.UnverifiedCertificates[0]
+		if a.TLSCA != "" {
+			e.Want += ", signed as " + visible(a.TLSCA) + " demands"
+		} else {
+			e.Want += ", signed by an authority that this system trusts"
+		}
+	default:
+		return err
+	}
+	return e
+}
+
+// certificateHints says what can be done about a refused certificate. That its key is the right
+// one is for the user to know: a pin that the network has told proves nothing.
+func certificateHints(e *certificateError, a *Account) []string {
+	var (
+		unknown x509.UnknownAuthorityError
+		host    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		pin     *pinError
+		told    []string
+	)
+	line := fmt.Sprintf("tls_pin = [%q]", pinOf(e.Came))
+	switch {
+	case errors.As(e, &pin):
+		return []string{"if you know that the server has a new key, and that it is this one: " + line}
+	case errors.As(e, &host):
+		told = append(told, "write the name of the certificate as server, or as tls_server_name")
+	case errors.As(e, &invalid) && invalid.Reason == x509.Expired:
+		told = append(told, "if the clock of this machine is right, the server needs a new certificate")
+	case errors.As(e, &unknown):
+		told = append(told, `if the server has an authority of its own: tls_ca = "…/its.pem"`)
+	}
+	if checkPinned(e.Came, a.TLSPin) == nil {
+		return append(told, "its key is one of tls_pin: with tls_insecure = true that alone decides")
+	}
+	return append(told, "if you know that this is the server's key: "+line+" and tls_insecure = true")
+}
