@@ -25,6 +25,9 @@ func (e *certificateError) Unwrap() error { return e.Err }
 
 // aboutCertificate adds to an error of the handshake which certificate it is about, if it is.
 func aboutCertificate(a *Account, cfg *tls.Config, err error) error {
+	if cfg == nil {
+		return err
+	}
 	var verify *tls.CertificateVerificationError
 	var pin *pinError
 	e := &certificateError{Err: err, Want: visible(cfg.ServerName)}

@@ -67,6 +67,7 @@ func connectionHints(err error, a *Account) []string {
 	var (
 		header      tls.RecordHeaderError
 		certificate *certificateError
+		way         *wayError
 		refuse      *pop3.Error
 		timeout     interface{ Timeout() bool }
 	)
@@ -80,7 +81,7 @@ func connectionHints(err error, a *Account) []string {
 		return certificateHints(certificate, a)
 	case errors.Is(err, syscall.EADDRNOTAVAIL) && a.SourceAddress.IsValid():
 		return []string{"source_address is no address of this machine"}
-	case errors.Is(err, syscall.ECONNREFUSED) && a.TLS == "implicit" && port == "995":
+	case errors.Is(err, syscall.ECONNREFUSED) && a.TLS == "implicit" && port == "995" && !errors.As(err, &way):
 		return []string{`nothing listens on port 995; some servers have tls = "starttls" on port 110 alone`}
 	case errors.Is(err, pop3.ErrNotTLS), errors.As(err, &refuse) && refuse.Command == "STLS":
 		return []string{`the server offers no STLS; most have tls = "implicit" on port 995`}
