@@ -3,9 +3,7 @@ package main
 import (
 	"bufio"
 	"errors"
-	"io"
 	"os"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -62,9 +60,6 @@ func (m *program) list(c *cli.Context) error {
 		d.leave(c2)
 		return nil
 	})
-	if errors.Is(err, errReaderGone) {
-		return nil
-	}
 	return m.about(a, err)
 }
 
@@ -135,20 +130,6 @@ func statusOfMail(st *state.File, m mail) string {
 	return "new"
 }
 
-// errReaderGone says that whoever read standard output does not want the rest: `list | head`.
-// That is no failure. (As a rule the signal that comes with it has ended the program before.)
-var errReaderGone = errors.New("standard output is closed")
-
-// stdout is standard output, with a buffer.
-func stdout() *bufio.Writer { return bufio.NewWriterSize(readerOf{os.Stdout}, 32<<10) }
-
-// A readerOf tells a reader who is gone from a write that failed.
-type readerOf struct{ w io.Writer }
-
-func (r readerOf) Write(p []byte) (int, error) {
-	n, err := r.w.Write(p)
-	if errors.Is(err, syscall.EPIPE) {
-		err = errReaderGone
-	}
-	return n, err
-}
+// stdout is standard output with a buffer. A reader who does not want the rest, as in `list |
+// head`, ends the program by SIGPIPE, without a word: nothing here is left undone by that.
+func stdout() *bufio.Writer { return bufio.NewWriterSize(os.Stdout, 32<<10) }

@@ -63,7 +63,7 @@ func (m *program) knownState(cfg *Config, a *Account) (*state.File, error) {
 
 // nothingKnown is the state of an account that was never fetched: a file that does not exist is
 // an empty one.
-func nothingKnown() (*state.File, error) { return state.Read("") }
+func nothingKnown() (*state.File, error) { return state.Read("/nonexistent/none.uidl") }
 
 // visit logs in to the account, lists its maildrop and does the step, which ends the session by
 // leave, or with an error. The state is only asked for what it remembers of the server.

@@ -71,9 +71,6 @@ func (m *program) show(c *cli.Context) error {
 		d.leave(c2)
 		return nil
 	})
-	if errors.Is(err, errReaderGone) {
-		return nil
-	}
 	return m.about(a, err)
 }
 
