@@ -21,8 +21,6 @@ type quoter struct {
 	quoted int64 // lines
 }
 
-func (q *quoter) reset(w io.Writer) { *q = quoter{w: w} }
-
 // Write takes the next octets of the text, cut anywhere.
 func (q *quoter) Write(p []byte) (int, error) {
 	var (
