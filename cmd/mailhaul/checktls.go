@@ -45,23 +45,17 @@ func (k *checker) tls(c *pop3.Client) {
 	default:
 		k.ok("certificate", fields, "%s", certificateText(cert))
 	}
-	k.pin(cert, "")
-}
-
-// pin prints the line that makes this key the only one accepted.
-func (k *checker) pin(cert *x509.Certificate, remark string) {
+	// A line for the configuration, by which no other key is accepted.
 	pin := pinOf(cert)
-	k.ok("pin", func(l *jsonLine) { l.text("pin", pin) }, "tls_pin = [%q]%s", pin, remark)
+	k.ok("pin", func(l *jsonLine) { l.text("pin", pin) }, "tls_pin = [%q]", pin)
 }
 
-// connectFailed tells what went wrong; of a certificate also which it is, and its pin, for one
-// that nobody but the server itself has signed.
+// connectFailed tells what went wrong, and of what it is about.
 func (k *checker) connectFailed(err error) {
 	var certificate *certificateError
 	switch {
 	case errors.As(err, &certificate):
 		k.failed("certificate", err)
-		k.pin(certificate.Came, "  # only if you know that this is the server's key")
 	case serverStatus(err) == exNoPerm || errors.Is(err, pop3.ErrPlaintext):
 		k.failed("tls", err)
 	default:
