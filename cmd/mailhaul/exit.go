@@ -88,6 +88,7 @@ func statusOf(err error) int {
 		left     *fetch.LeftError
 		target   *deliver.Error
 		locked   *state.LockedError
+		delay    *delayError
 		identity *state.IdentityError
 		orphan   *orphanError
 	)
@@ -100,7 +101,7 @@ func statusOf(err error) int {
 	case errors.As(err, &secret):
 		return secretStatus(secret)
 	case errors.Is(err, fetch.ErrStopped), errors.Is(err, errStopped), errors.Is(err, fetch.ErrNotDeleted), errors.Is(err, errUnconfirmed),
-		errors.Is(err, fetch.ErrUIDLRefused), errors.As(err, &locked):
+		errors.Is(err, fetch.ErrUIDLRefused), errors.As(err, &locked), errors.As(err, &delay):
 		return exTempFail
 	case errors.As(err, &left):
 		if left.Temporary {

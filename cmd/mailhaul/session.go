@@ -41,6 +41,7 @@ type session struct {
 	known   bool      // caps are known, from this session or from the state
 	asked   bool      // in this run
 	hungUp  bool      // it closed the connection at CAPA
+	noUTF8  bool      // it closed the connection at UTF8
 	dropped bool      // it closed the connection when it refused a mechanism, and that was taken out of caps
 }
 
@@ -48,7 +49,10 @@ type session struct {
 // wait, and a wrong guess costs one, never a wrong result.
 func (f *fetcher) newSession(ctx context.Context, a *Account, st *state.File) (*session, error) {
 	s := &session{fetcher: f, a: a, st: st, capa: true}
-	var err error
+	err := s.delayed(time.Now())
+	if err != nil {
+		return nil, err
+	}
 	if s.tls, err = tlsConfig(a); err != nil {
 		return nil, err
 	}
@@ -87,8 +91,11 @@ func (s *session) recall(name string, now time.Time) string {
 // remember writes down what was learnt, if it is new: an idle run changes no octet. The destination
 // is noted once something was delivered to it; what is deleted on the server leaves no other trace.
 func (s *session) remember(delivered bool) error {
-	if s.dryRun || !s.loggedIn {
+	if !s.loggedIn {
 		return nil
+	}
+	if err := s.warnOfExpiry(); err != nil || s.dryRun {
+		return err
 	}
 	now := time.Now()
 	note := func(name, value string) error {
@@ -125,6 +132,9 @@ func (s *session) open(ctx context.Context) (*pop3.Client, error) {
 		}
 	}
 	if err != nil {
+		if noting := s.refusedAsEarly(err); noting != nil {
+			err = errors.Join(err, noting)
+		}
 		return nil, err
 	}
 	s.loggedIn = true
@@ -182,6 +192,9 @@ func (s *session) login(c *pop3.Client) error {
 		if err := s.ask(c); err != nil {
 			return err
 		}
+	}
+	if err := s.utf8(c); err != nil {
+		return err
 	}
 	cred := pop3.Credentials{User: s.a.User, Password: s.secret.Reveal(), Host: s.a.Server.Host, Port: s.a.Server.portNumber()}
 	if s.a.Auth == "xoauth2" || s.a.Auth == "oauthbearer" {
