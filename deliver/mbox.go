@@ -176,15 +176,16 @@ func (m *Mbox) Commit(ctx context.Context) ([]Receipt, error) {
 	if len(m.stored) == 0 {
 		return nil, nil
 	}
+	n := len(m.stored)
 	defer func() {
-		m.spool.reset()
-		m.stored = m.stored[:0]
+		m.spool.shift(n)
+		m.stored = append(m.stored[:0], m.stored[n:]...)
 	}()
 	l, err := m.open(ctx, m.create)
 	if err != nil {
 		return nil, m.failed(err)
 	}
-	hint, err := m.append(l)
+	some, hint, err := m.appendSome(l)
 	if err == nil && l.size == 0 {
 		// It was made just now, or by a run that did not come to this.
 		err = m.syncDir(l.made)
@@ -192,12 +193,13 @@ func (m *Mbox) Commit(ctx context.Context) ([]Receipt, error) {
 	if err != nil {
 		return nil, m.failed(errors.Join(err, l.truncate(l.size), l.close()))
 	}
-	m.hint = hint
-	receipts := make([]Receipt, len(m.stored))
-	for i, sp := range m.spool.staged {
+	n, m.hint = some, hint
+	receipts := make([]Receipt, n)
+	for i, sp := range m.spool.staged[:n] {
 		receipts[i] = sp.Digest.receipt(sp.ID, m.path)
 	}
 	if err := l.close(); err != nil {
+		n = len(m.stored)
 		return receipts, m.failed(fmt.Errorf("dot lock could not be removed: %w", err))
 	}
 	return receipts, nil

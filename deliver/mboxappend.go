@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/emersion/go-mbox"
@@ -19,9 +21,28 @@ const mboxBuffer = 128 << 10
 // below what any program takes for the age of one left behind.
 const touchDotLock = 20 * time.Second
 
-// append writes all staged messages behind what is there, and syncs. It returns the hint that
-// finds the new end.
-func (m *Mbox) append(l *lockedMbox) (hint string, err error) {
+// appendSome appends as many of the staged messages as there is room for, at least one: on a disk
+// that is nearly full, fewer than all are progress. What an attempt has left is cut off again.
+func (m *Mbox) appendSome(l *lockedMbox) (n int, hint string, err error) {
+	for n = len(m.stored); ; n /= 2 {
+		if hint, err = m.append(l, n); err == nil {
+			return n, hint, nil
+		}
+		terr := l.truncate(l.size)
+		if terr != nil || n == 1 || !full(err) {
+			return 0, "", errors.Join(err, terr)
+		}
+	}
+}
+
+// full tells whether there was no room.
+func full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
+
+// append writes the first n staged messages behind what is there, and syncs. It returns the hint
+// that finds the new end.
+func (m *Mbox) append(l *lockedMbox, n int) (hint string, err error) {
 	w, err := newEndWriter(l.f, l.size)
 	if err != nil {
 		return "", err
@@ -30,7 +51,7 @@ func (m *Mbox) append(l *lockedMbox) (hint string, err error) {
 	bw.WriteString(unfinished(w.tail))
 	buf := make([]byte, 32<<10)
 	touched := time.Now()
-	for i, sp := range m.spool.staged {
+	for i, sp := range m.spool.staged[:n] {
 		if err := writeEntry(bw, sp, m.spool.reader(sp), m.stored[i], buf); err != nil {
 			return "", err
 		}

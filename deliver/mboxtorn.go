@@ -118,39 +118,56 @@ var fullSeparator = regexp.MustCompile(`^From [^\n]*\b(Mon|Tue|Wed|Thu|Fri|Sat|S
 
 // lastForeign returns where in (from, to) an entry of another program begins, the last such, or -1.
 // A program that did not close the torn line before it has its From_ line in the middle of one.
+// Each octet is looked at a bounded number of times: the text may be made to have millions of "From ".
 func (s *search) lastForeign(from, to int64) (int64, error) {
 	last := int64(-1)
-	word := []byte(fromText)
-	head := make([]byte, entryStartLen)
-	const near = 1 << 10 // more is not looked at for each "From " of a text
-	for pos := from + 1; ; {
-		at, err := s.index(word, pos, to)
-		if err != nil || at < 0 {
-			return last, err
-		}
-		pos = at + int64(len(word))
-		first := max(at-near, 0)
-		n, err := s.read(head[:at-first], first, at)
+	for pos := from + 1; pos < to; {
+		first := max(pos-quoteNear, 0)
+		n, err := s.read(s.buf, first, to)
 		if err != nil {
 			return 0, err
 		}
-		before := bytes.TrimRight(head[:n], ">")
-		quoted := len(before) < n
-		// One in the middle of a line, or that looks quoted, is text of ours unless all of it
-		// tells that a program wrote it there without a look at what stood before.
-		glued := quoted || len(before) > 0 && before[len(before)-1] != '\n'
-		if glued {
-			n, err = s.read(head[:near], at, to)
-		} else {
-			n, err = s.read(head, at, to)
+		p := s.buf[:n]
+		// What is judged has all that belongs to it in p, or the end of the file behind it.
+		limit := n
+		if first+int64(n) < to {
+			limit -= entryStartLen
 		}
-		if err != nil {
-			return 0, err
+		for i := int(pos - first); i < limit; {
+			j := bytes.Index(p[i:], []byte(fromText))
+			if j < 0 || i+j >= limit {
+				break
+			}
+			at := i + j
+			if s.foreignAt(p, at) {
+				last = first + int64(at)
+			}
+			i = at + len(fromText)
 		}
-		if (!glued || fullSeparator.Match(head[:n])) && ownStart(head[:n], s.nonce) != startWhole {
-			last = at
+		pos = first + int64(limit)
+	}
+	return last, nil
+}
+
+// quoteNear is how much of a text is looked at for each "From " in it.
+const quoteNear = 1 << 10
+
+// foreignAt tells whether the "From " at an offset of p begins an entry that is not of the run.
+func (s *search) foreignAt(p []byte, at int) bool {
+	text := p[at:min(len(p), at+entryStartLen)]
+	all := p[max(at-quoteNear, 0):at]
+	before := bytes.TrimRight(all, ">")
+	quoted := len(before) < len(all)
+	// One in the middle of a line, or that looks quoted, is text of ours unless all of it tells
+	// that a program wrote it there without a look at what stood before.
+	if quoted || len(before) > 0 && before[len(before)-1] != '\n' {
+		// No separator has a second "From ": what begins there is judged by itself.
+		rest, _, _ := bytes.Cut(text[len(fromText):min(len(text), quoteNear)], []byte(fromText))
+		if !fullSeparator.Match(text[:len(fromText)+len(rest)]) {
+			return false
 		}
 	}
+	return ownStart(text, s.nonce) != startWhole
 }
 
 // A beginning is how much of the beginning of an entry of a run there is.
