@@ -96,7 +96,7 @@ func statusOf(err error) int {
 	case errors.As(err, &usage):
 		return exUsage
 	case errors.As(err, &config), errors.As(err, &identity), errors.As(err, &orphan),
-		errors.Is(err, state.ErrUnreadable), errors.Is(err, state.ErrExists), errors.Is(err, fetch.ErrKeepNeedsUIDL):
+		errors.Is(err, state.ErrUnreadable), errors.Is(err, state.ErrExists), errors.Is(err, fetch.ErrKeepNeedsUIDL), errors.Is(err, deliver.ErrArgument):
 		return exConfig
 	case errors.As(err, &secret):
 		return secretStatus(secret)

@@ -97,6 +97,7 @@ func TestExitStatus(t *testing.T) {
 		{"identity", &state.IdentityError{}, 78},
 		{"orphan", &orphanError{}, 78},
 		{"keep without UIDL", fetch.ErrKeepNeedsUIDL, 78},
+		{"command that cannot be run as written", deliver.ErrArgument, 78},
 		{"unreadable state", fmt.Errorf("x: %w", state.ErrUnreadable), 78},
 
 		// Of several failures the first that is not temporary counts.
