@@ -554,7 +554,7 @@ func FuzzClient(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, mech := range []string{"auto", "login", "cram-md5", "xoauth2", "oauthbearer"} {
+		for _, mech := range []string{"auto", "login", "cram-md5", "scram-sha-256", "xoauth2", "oauthbearer"} {
 			if _, err := Login(c, Caps{"SASL PLAIN LOGIN"}, true, mech, Credentials{User: "u", Password: "passw0rd", Token: "t0ken-t0ken"}); err == nil {
 				break
 			}
