@@ -31,6 +31,14 @@ func (k *checker) tls(c *pop3.Client) {
 		return
 	}
 	cert := cs.PeerCertificates[0]
+	k.certificate(cert)
+	// A line for the configuration, by which no other key is accepted.
+	pin := pinOf(cert)
+	k.ok("pin", func(l *jsonLine) { l.text("pin", pin) }, "tls_pin = [%q]", pin)
+}
+
+// certificate tells whose the certificate is, and warns before it ends.
+func (k *checker) certificate(cert *x509.Certificate) {
 	fields := func(l *jsonLine) {
 		l.list("names", certificateNames(cert))
 		l.text("expires", cert.NotAfter.UTC().Format(time.RFC3339))
@@ -45,9 +53,6 @@ func (k *checker) tls(c *pop3.Client) {
 	default:
 		k.ok("certificate", fields, "%s", certificateText(cert))
 	}
-	// A line for the configuration, by which no other key is accepted.
-	pin := pinOf(cert)
-	k.ok("pin", func(l *jsonLine) { l.text("pin", pin) }, "tls_pin = [%q]", pin)
 }
 
 // connectFailed tells what went wrong, and of what it is about.
