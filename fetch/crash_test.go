@@ -1,14 +1,11 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -247,11 +244,11 @@ func variants(t testing.TB, m *moment) []*moment {
 			all = append(all, &moment{when: "within Commit", dir: part})
 		}
 	}
-	state := read(t, filepath.Join(m.dir, "work.uidl"))
-	if end := strings.LastIndex(state, "\nended="); end > strings.LastIndex(state, "\nbegin=") {
+	records := read(t, filepath.Join(m.dir, "work.uidl"))
+	if end := strings.LastIndex(records, "\nended="); end > strings.LastIndex(records, "\nbegin=") {
 		lost := copied(t, m.dir)
-		state = state[:end+1]
-		if err := os.WriteFile(filepath.Join(lost, "work.uidl"), []byte(state), 0o600); err != nil {
+		records = records[:end+1]
+		if err := os.WriteFile(filepath.Join(lost, "work.uidl"), []byte(records), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, &moment{when: m.when + ", End not synced", dir: lost})
@@ -259,168 +256,53 @@ func variants(t testing.TB, m *moment) []*moment {
 	return all
 }
 
-// A post is a target that cannot be asked: each Commit gives one message to a receiver, which here
-// appends to a directory.
-type post struct {
-	dir     string
-	staged  []letter
-	fail    func(uid string) error // nil for none
-	commit  func(uid string)       // called when the receiver has its message
-	inDoubt []string
-}
-
-type letter struct {
-	m    deliver.Message
-	text []byte
-}
-
-func (p *post) Deliver(ctx context.Context, m *deliver.Message) error {
-	var text bytes.Buffer
-	if _, err := text.ReadFrom(m.Body); err != nil {
-		return &deliver.Error{Target: "post", Err: err, Message: true}
+// TestKilledThenEmpty has a listing of nothing between a killed run and the next: only a listing
+// tells whose the delivered messages are.
+func TestKilledThenEmpty(t *testing.T) {
+	msgs := mails(3, 200)
+	a := killedBehindCommit(t, pop3test.Config{}, msgs...)
+	for _, listed := range [][]pop3test.Message{nil, msgs} {
+		next := open(t, pop3test.Config{}, listed...)
+		next.dir = a.dir
+		next.clean()
+		next.want(msgs...)
+		next.wantEmpty()
 	}
-	p.staged = append(p.staged, letter{*m, text.Bytes()})
+}
+
+// TestKilledWithHalf has a message of which only a part came, and a run that is killed before it
+// records that: the next must not delete it.
+func TestKilledWithHalf(t *testing.T) {
+	msgs := mails(3, 200)
+	for _, reply := range []string{"+OK\r\n.\r\n", "+OK\r\nSubject: half\r\n\r\n.\r\n"} {
+		a := killedBehindCommit(t, pop3test.Config{Faults: []pop3test.Fault{{On: "RETR 2", Do: pop3test.Answer, Text: reply}}}, msgs...)
+		next := open(t, pop3test.Config{}, msgs...)
+		next.dir = a.dir
+		_, err := next.run()
+		var left *LeftError
+		if !errors.As(err, &left) || left.Messages != 1 {
+			t.Error(err)
+		}
+		next.srv.Wait()
+		next.wantLeft("uid-2")
+	}
+}
+
+// killedBehindCommit leaves the disk of a run that was killed when all was delivered and nothing
+// recorded.
+func killedBehindCommit(t *testing.T, cfg pop3test.Config, msgs ...pop3test.Message) *account {
+	a := open(t, cfg, msgs...)
+	var film film
+	a.target = func(t deliver.Target) deliver.Target {
+		return &finderCamera{camera{Target: t, a: a, film: &film}, t.(deliver.Finder)}
+	}
+	a.run()
+	for _, m := range film.moments {
+		if strings.HasPrefix(m.when, "behind Commit") {
+			a.dir = m.dir
+			return a
+		}
+	}
+	t.Fatal("nothing was committed")
 	return nil
-}
-
-func (p *post) Drop(n int) { p.staged = p.staged[:len(p.staged)-n] }
-
-func (p *post) Commit(ctx context.Context) ([]deliver.Receipt, error) {
-	if len(p.staged) == 0 {
-		return nil, nil
-	}
-	l := p.staged[0]
-	p.staged = p.staged[1:]
-	if p.fail != nil {
-		if err := p.fail(l.m.UID); err != nil {
-			if de, ok := err.(*deliver.Error); ok && !de.Message {
-				p.staged = nil
-			}
-			return nil, err
-		}
-	}
-	if l.m.InDoubt {
-		p.inDoubt = append(p.inDoubt, l.m.UID)
-	}
-	for n := 0; ; n++ { // a receiver takes what it is given, twice if need be
-		f, err := os.OpenFile(filepath.Join(p.dir, fmt.Sprintf("%s.%d", l.m.UID, n)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-		if os.IsExist(err) {
-			continue
-		}
-		f.Write(l.text)
-		f.Close()
-		break
-	}
-	d := deliver.NewDigester()
-	d.Write(l.text)
-	digest := d.Digest()
-	if p.commit != nil {
-		p.commit(l.m.UID)
-	}
-	return []deliver.Receipt{{ID: l.m.ID, Where: "post", Size: digest.Size, Head: digest.Head, Sum: digest.Sum}}, nil
-}
-
-func (p *post) Close() error { p.staged = nil; return nil }
-
-// taken tells how often the receiver was given each message.
-func (p *post) taken(msgs []pop3test.Message) (counts []int) {
-	for _, m := range msgs {
-		files, _ := filepath.Glob(filepath.Join(p.dir, m.UID+".*"))
-		for _, f := range files {
-			if text, _ := os.ReadFile(f); string(text) != m.Text {
-				return nil
-			}
-		}
-		counts = append(counts, len(files))
-	}
-	return counts
-}
-
-// mailTo lets runs deliver to a post in the account's directory.
-func (a *account) mailTo(p *post) {
-	p.dir = filepath.Join(a.dir, "post")
-	os.Mkdir(p.dir, 0o700)
-	a.target = func(deliver.Target) deliver.Target { return p }
-}
-
-// TestKilledCommand kills a run that delivers to a receiver which cannot be asked. No message may be
-// missing, at most one come twice, and that one must be told of.
-func TestKilledCommand(t *testing.T) {
-	msgs := mails(5, 300)
-	var first film
-	a := open(t, pop3test.Config{}, msgs...)
-	p := &post{}
-	a.mailTo(p)
-	var cam *camera
-	p.commit = func(uid string) {
-		cam.look("the receiver has " + uid)
-	}
-	a.target = func(deliver.Target) deliver.Target {
-		cam = &camera{Target: p, a: a, film: &first}
-		return cam
-	}
-	a.clean()
-	if len(first.moments) < 15 {
-		t.Fatalf("%d moments", len(first.moments))
-	}
-	doubts := 0
-	for _, m := range first.moments {
-		// New mail in front of what is in doubt, and a run that is killed before it gets there.
-		for _, listed := range [][]pop3test.Message{msgs, append([]pop3test.Message{mail("new", 200)}, msgs...)} {
-			again := open(t, pop3test.Config{}, listed...)
-			again.dir = copied(t, m.dir)
-			killed := &post{}
-			again.mailTo(killed)
-			var second film
-			again.target = func(deliver.Target) deliver.Target {
-				return &camera{Target: killed, a: again, film: &second}
-			}
-			again.srv.Inject(pop3test.Fault{On: "RETR *", Nth: 1, Do: pop3test.Cut})
-			again.run() // breaks, and records that
-			dirs := []string{again.dir}
-			for _, m := range second.moments[:min(len(second.moments), 2)] {
-				dirs = append(dirs, m.dir)
-			}
-			for _, dir := range dirs {
-				last := open(t, pop3test.Config{}, listed...)
-				last.dir = dir
-				p := &post{}
-				last.mailTo(p)
-				last.clean()
-				last.wantEmpty()
-				counts := p.taken(listed)
-				twice := ""
-				for i, n := range counts {
-					switch {
-					case n == 1:
-					case n == 2 && twice == "":
-						twice = listed[i].UID
-						if !slices.Contains(p.inDoubt, twice) {
-							t.Errorf("killed when %s: %s came twice and was not told of as in doubt", m.when, twice)
-						}
-					default:
-						t.Errorf("killed when %s: given %v", m.when, counts)
-					}
-				}
-				if len(counts) == 0 || len(p.inDoubt) > 1 {
-					t.Errorf("killed when %s: given %v, in doubt %q", m.when, counts, p.inDoubt)
-				}
-				var told []string
-				for _, e := range last.events {
-					if e.InDoubt {
-						told = append(told, e.UID)
-					}
-				}
-				if !slices.Equal(told, p.inDoubt) {
-					t.Errorf("killed when %s: told %q of %q", m.when, told, p.inDoubt)
-				}
-				if twice != "" {
-					doubts++
-				}
-			}
-		}
-	}
-	if doubts == 0 {
-		t.Error("nothing ever came twice: not killed where it matters")
-	}
 }

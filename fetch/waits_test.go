@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"mailhaul/deliver"
 	"mailhaul/fetch/pop3/pop3test"
-	"mailhaul/fetch/state"
 )
 
 // TestWaits counts the round trips of a run behind the login: the listings are one, and QUIT is one.
@@ -103,124 +100,4 @@ func TestStoppedWhileSilent(t *testing.T) {
 		}
 		a.srv.Close()
 	})
-}
-
-// TestCommand delivers to a receiver that takes its time: nothing may be unanswered while it has a
-// message, and the server hears from us every ten seconds.
-func TestCommand(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		msgs := mails(chunkMessages+5, 100)
-		a := open(t, pop3test.Config{Memory: true}, msgs...)
-		p := &post{}
-		a.mailTo(p)
-		p.commit = func(string) {
-			synctest.Wait() // the server has nothing more to answer, and waits
-			if retr, last := a.srv.Commands(1), ""; len(retr) > 0 {
-				if last = retr[len(retr)-1]; !strings.HasPrefix(last, "UIDL ") && last != "NOOP" {
-					t.Errorf("behind %s", last)
-				}
-			}
-			time.Sleep(3 * time.Second) // which synctest passes over
-		}
-		a.clean()
-		a.wantEmpty()
-		if counts := p.taken(msgs); len(counts) == 0 || slices.Max(counts) != 1 || slices.Min(counts) != 1 {
-			t.Errorf("given %v", counts)
-		}
-		noops := 0
-		for _, c := range a.commands(1) {
-			if c == "NOOP" {
-				noops++
-			}
-		}
-		if want := len(msgs) * 3 / 10; noops < want-5 || noops > want+1 {
-			t.Errorf("%d NOOPs, want about %d", noops, want)
-		}
-		if i := slices.Index(a.commands(1), "NOOP"); !strings.HasPrefix(a.commands(1)[i-1], fmt.Sprint("UIDL ", chunkMessages)) {
-			t.Errorf("the first NOOP is behind %q", a.commands(1)[i-1])
-		}
-		a.srv.Close()
-	})
-}
-
-// TestUnanswered looks at the client whenever a command has a message.
-func TestUnanswered(t *testing.T) {
-	for _, ahead := range []bool{true, false} {
-		msgs := mails(30, 100)
-		a := open(t, pop3test.Config{}, msgs...)
-		st, err := state.Open(a.statePath(), identity)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer st.Close()
-		c, err := a.login()
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := &post{}
-		a.mailTo(p)
-		p.commit = func(string) {
-			if n, octets := c.Unanswered(); n+octets > 0 {
-				t.Errorf("%d commands, %d octets unanswered", n, octets)
-			}
-		}
-		if _, err := Run(t.Context(), c, st, p, Options{Pipelining: ahead, Caps: pipelining}); err != nil {
-			t.Error(err)
-		}
-		if len(p.taken(msgs)) != 30 {
-			t.Error("not all were given")
-		}
-	}
-}
-
-// TestCommandFails has a receiver that refuses one message, for good or for now, and one that is
-// sick.
-func TestCommandFails(t *testing.T) {
-	for _, tt := range []struct {
-		name      string
-		err       *deliver.Error
-		delivered int
-		left      []string
-		temporary bool
-	}{
-		{"refuses one", &deliver.Error{Target: "post", Err: errors.New("no such user"), Message: true}, 4, []string{"uid-3"}, false},
-		{"not now", &deliver.Error{Target: "post", Err: errors.New("status 75"), Message: true, Temporary: true}, 4, []string{"uid-3"}, true},
-		{"is sick", &deliver.Error{Target: "post", Err: errors.New("killed"), Temporary: true}, 2, []string{"uid-1", "uid-2", "uid-3", "uid-4", "uid-5"}, false},
-		{"is missing", &deliver.Error{Target: "post", Err: deliver.ErrCreate}, 2, []string{"uid-1", "uid-2", "uid-3", "uid-4", "uid-5"}, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			msgs := mails(5, 100)
-			a := open(t, pop3test.Config{}, msgs...)
-			p := &post{fail: func(uid string) error {
-				if uid == "uid-3" {
-					return tt.err
-				}
-				return nil
-			}}
-			a.mailTo(p)
-			sum, err := a.run()
-			a.srv.Wait()
-			if sum.Delivered != tt.delivered {
-				t.Errorf("%+v", sum)
-			}
-			a.wantLeft(tt.left...)
-			var left *LeftError
-			if tt.err.Message {
-				if !errors.As(err, &left) || left.Messages != 1 || left.Temporary != tt.temporary {
-					t.Errorf("error: %v", err)
-				}
-			} else if !errors.Is(err, tt.err) || errors.As(err, &left) {
-				t.Errorf("error: %v", err)
-			}
-			p.fail = nil
-			a.clean()
-			a.wantEmpty()
-			if counts := p.taken(msgs); !slices.Equal(counts, []int{1, 1, 1, 1, 1}) {
-				t.Errorf("given %v", counts)
-			}
-			if doubt := len(p.inDoubt) > 0; doubt != (tt.name == "is sick") {
-				t.Errorf("in doubt: %q", p.inDoubt)
-			}
-		})
-	}
 }

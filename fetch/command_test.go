@@ -1,0 +1,330 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch/pop3/pop3test"
+	"mailhaul/fetch/state"
+)
+
+// A post is a target that cannot be asked: each Commit gives one message to a receiver, which here
+// appends to a directory.
+type post struct {
+	dir     string
+	staged  []letter
+	fail    func(uid string) error // nil for none
+	commit  func(uid string)       // called when the receiver has its message
+	inDoubt []string
+}
+
+type letter struct {
+	m    deliver.Message
+	text []byte
+}
+
+func (p *post) Deliver(ctx context.Context, m *deliver.Message) error {
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(m.Body); err != nil {
+		return &deliver.Error{Target: "post", Err: err, Message: true}
+	}
+	p.staged = append(p.staged, letter{*m, text.Bytes()})
+	return nil
+}
+
+func (p *post) Drop(n int) { p.staged = p.staged[:len(p.staged)-n] }
+
+func (p *post) Commit(ctx context.Context) ([]deliver.Receipt, error) {
+	if len(p.staged) == 0 {
+		return nil, nil
+	}
+	l := p.staged[0]
+	p.staged = p.staged[1:]
+	if p.fail != nil {
+		if err := p.fail(l.m.UID); err != nil {
+			if de, ok := err.(*deliver.Error); ok && !de.Message {
+				p.staged = nil
+			}
+			return nil, err
+		}
+	}
+	if l.m.InDoubt {
+		p.inDoubt = append(p.inDoubt, l.m.UID)
+	}
+	for n := 0; ; n++ { // a receiver takes what it is given, twice if need be
+		f, err := os.OpenFile(filepath.Join(p.dir, fmt.Sprintf("%s.%d", l.m.UID, n)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if os.IsExist(err) {
+			continue
+		}
+		f.Write(l.text)
+		f.Close()
+		break
+	}
+	d := deliver.NewDigester()
+	d.Write(l.text)
+	digest := d.Digest()
+	if p.commit != nil {
+		p.commit(l.m.UID)
+	}
+	return []deliver.Receipt{{ID: l.m.ID, Where: "post", Size: digest.Size, Head: digest.Head, Sum: digest.Sum}}, nil
+}
+
+func (p *post) Close() error { p.staged = nil; return nil }
+
+// taken tells how often the receiver was given each message.
+func (p *post) taken(msgs []pop3test.Message) (counts []int) {
+	for _, m := range msgs {
+		files, _ := filepath.Glob(filepath.Join(p.dir, m.UID+".*"))
+		for _, f := range files {
+			if text, _ := os.ReadFile(f); string(text) != m.Text {
+				return nil
+			}
+		}
+		counts = append(counts, len(files))
+	}
+	return counts
+}
+
+// mailTo lets runs deliver to a post in the account's directory.
+func (a *account) mailTo(p *post) {
+	p.dir = filepath.Join(a.dir, "post")
+	os.Mkdir(p.dir, 0o700)
+	a.target = func(deliver.Target) deliver.Target { return p }
+}
+
+// TestCommand delivers to a receiver that takes its time: nothing may be unanswered while it has a
+// message, and the server hears from us every ten seconds.
+func TestCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		msgs := mails(chunkMessages+5, 100)
+		a := open(t, pop3test.Config{Memory: true}, msgs...)
+		p := &post{}
+		a.mailTo(p)
+		p.commit = func(string) {
+			synctest.Wait() // the server has nothing more to answer, and waits
+			if retr, last := a.srv.Commands(1), ""; len(retr) > 0 {
+				if last = retr[len(retr)-1]; !strings.HasPrefix(last, "UIDL ") && last != "NOOP" {
+					t.Errorf("behind %s", last)
+				}
+			}
+			time.Sleep(3 * time.Second) // which synctest passes over
+		}
+		a.clean()
+		a.wantEmpty()
+		if counts := p.taken(msgs); len(counts) == 0 || slices.Max(counts) != 1 || slices.Min(counts) != 1 {
+			t.Errorf("given %v", counts)
+		}
+		noops := 0
+		for _, c := range a.commands(1) {
+			if c == "NOOP" {
+				noops++
+			}
+		}
+		if want := len(msgs) * 3 / 10; noops < want-5 || noops > want+1 {
+			t.Errorf("%d NOOPs, want about %d", noops, want)
+		}
+		if i := slices.Index(a.commands(1), "NOOP"); !strings.HasPrefix(a.commands(1)[i-1], fmt.Sprint("UIDL ", chunkMessages)) {
+			t.Errorf("the first NOOP is behind %q", a.commands(1)[i-1])
+		}
+		a.srv.Close()
+	})
+}
+
+// TestUnanswered looks at the client whenever a command has a message.
+func TestUnanswered(t *testing.T) {
+	for _, ahead := range []bool{true, false} {
+		msgs := mails(30, 100)
+		a := open(t, pop3test.Config{}, msgs...)
+		st, err := state.Open(a.statePath(), identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		c, err := a.login()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &post{}
+		a.mailTo(p)
+		p.commit = func(string) {
+			if n, octets := c.Unanswered(); n+octets > 0 {
+				t.Errorf("%d commands, %d octets unanswered", n, octets)
+			}
+		}
+		if _, err := Run(t.Context(), c, st, p, Options{Pipelining: ahead, Caps: pipelining}); err != nil {
+			t.Error(err)
+		}
+		if len(p.taken(msgs)) != 30 {
+			t.Error("not all were given")
+		}
+	}
+}
+
+// TestCommandFails has a receiver that refuses one message, for good or for now, and one that is
+// sick.
+func TestCommandFails(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		err       *deliver.Error
+		delivered int
+		left      []string
+		temporary bool
+	}{
+		{"refuses one", &deliver.Error{Target: "post", Err: errors.New("no such user"), Message: true}, 4, []string{"uid-3"}, false},
+		{"not now", &deliver.Error{Target: "post", Err: errors.New("status 75"), Message: true, Temporary: true}, 4, []string{"uid-3"}, true},
+		{"is sick", &deliver.Error{Target: "post", Err: errors.New("killed"), Temporary: true}, 2, []string{"uid-1", "uid-2", "uid-3", "uid-4", "uid-5"}, false},
+		{"is missing", &deliver.Error{Target: "post", Err: deliver.ErrCreate}, 2, []string{"uid-1", "uid-2", "uid-3", "uid-4", "uid-5"}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			msgs := mails(5, 100)
+			a := open(t, pop3test.Config{}, msgs...)
+			p := &post{fail: func(uid string) error {
+				if uid == "uid-3" {
+					return tt.err
+				}
+				return nil
+			}}
+			a.mailTo(p)
+			sum, err := a.run()
+			a.srv.Wait()
+			if sum.Delivered != tt.delivered {
+				t.Errorf("%+v", sum)
+			}
+			a.wantLeft(tt.left...)
+			var left *LeftError
+			if tt.err.Message {
+				if !errors.As(err, &left) || left.Messages != 1 || left.Temporary != tt.temporary {
+					t.Errorf("error: %v", err)
+				}
+			} else if !errors.Is(err, tt.err) || errors.As(err, &left) {
+				t.Errorf("error: %v", err)
+			}
+			p.fail = nil
+			a.clean()
+			a.wantEmpty()
+			if counts := p.taken(msgs); !slices.Equal(counts, []int{1, 1, 1, 1, 1}) {
+				t.Errorf("given %v", counts)
+			}
+			if doubt := len(p.inDoubt) > 0; doubt != (tt.name == "is sick") {
+				t.Errorf("in doubt: %q", p.inDoubt)
+			}
+		})
+	}
+}
+
+// TestKilledCommand kills a run that delivers to a receiver which cannot be asked. No message may be
+// missing, at most one come twice, and that one must be told of.
+func TestKilledCommand(t *testing.T) {
+	msgs := mails(5, 300)
+	var first film
+	a := open(t, pop3test.Config{}, msgs...)
+	p := &post{}
+	a.mailTo(p)
+	var cam *camera
+	p.commit = func(uid string) {
+		cam.look("the receiver has " + uid)
+	}
+	a.target = func(deliver.Target) deliver.Target {
+		cam = &camera{Target: p, a: a, film: &first}
+		return cam
+	}
+	a.clean()
+	if len(first.moments) < 15 {
+		t.Fatalf("%d moments", len(first.moments))
+	}
+	doubts := 0
+	for _, m := range first.moments {
+		// New mail in front of what is in doubt, and a run that is killed before it gets there.
+		for _, listed := range [][]pop3test.Message{msgs, append([]pop3test.Message{mail("new", 200)}, msgs...)} {
+			again := open(t, pop3test.Config{}, listed...)
+			again.dir = copied(t, m.dir)
+			killed := &post{}
+			again.mailTo(killed)
+			var second film
+			again.target = func(deliver.Target) deliver.Target {
+				return &camera{Target: killed, a: again, film: &second}
+			}
+			again.srv.Inject(pop3test.Fault{On: "RETR *", Nth: 1, Do: pop3test.Cut})
+			again.run() // breaks, and records that
+			dirs := []string{again.dir}
+			for _, m := range second.moments[:min(len(second.moments), 2)] {
+				dirs = append(dirs, m.dir)
+			}
+			for _, dir := range dirs {
+				last := open(t, pop3test.Config{}, listed...)
+				last.dir = dir
+				p := &post{}
+				last.mailTo(p)
+				last.clean()
+				last.wantEmpty()
+				counts := p.taken(listed)
+				twice := ""
+				for i, n := range counts {
+					switch {
+					case n == 1:
+					case n == 2 && twice == "":
+						twice = listed[i].UID
+						if !slices.Contains(p.inDoubt, twice) {
+							t.Errorf("killed when %s: %s came twice and was not told of as in doubt", m.when, twice)
+						}
+					default:
+						t.Errorf("killed when %s: given %v", m.when, counts)
+					}
+				}
+				if len(counts) == 0 || len(p.inDoubt) > 1 {
+					t.Errorf("killed when %s: given %v, in doubt %q", m.when, counts, p.inDoubt)
+				}
+				var told []string
+				for _, e := range last.events {
+					if e.InDoubt {
+						told = append(told, e.UID)
+					}
+				}
+				if !slices.Equal(told, p.inDoubt) {
+					t.Errorf("killed when %s: told %q of %q", m.when, told, p.inDoubt)
+				}
+				if twice != "" {
+					doubts++
+				}
+			}
+		}
+	}
+	if doubts == 0 {
+		t.Error("nothing ever came twice: not killed where it matters")
+	}
+}
+
+// TestDoubtSurvivesReport has a run that is killed before it comes to the message in doubt, but
+// behind its record of another that is too large.
+func TestDoubtSurvivesReport(t *testing.T) {
+	msgs := mails(2, 200)
+	a := open(t, pop3test.Config{}, msgs...)
+	st, err := state.Open(a.statePath(), identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Begin("", nextKey("uid-2", 1)); err != nil {
+		t.Fatal(err)
+	}
+	st.Close() // as killed
+	a.opts.MaxSize = 100
+	a.mailTo(&post{})
+	a.run() // all too large: recorded
+	a.opts.MaxSize = 0
+	p := &post{}
+	a.mailTo(p)
+	a.clean()
+	if !slices.Equal(p.inDoubt, []string{"uid-2"}) {
+		t.Errorf("in doubt: %q", p.inDoubt)
+	}
+}
