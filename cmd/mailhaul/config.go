@@ -96,6 +96,11 @@ func loadConfig(path string, needsSecret func(account string) bool) (*Config, er
 			l.report(main, nil, "%v", err)
 		}
 	}
+	for _, a := range cfg.Accounts {
+		if a.OAuth != nil {
+			a.OAuth.file = tokenFile(cfg.StateDir, a.Name)
+		}
+	}
 	if len(l.problems) > 0 {
 		l.sort(files)
 		return nil, &ConfigError{l.problems}

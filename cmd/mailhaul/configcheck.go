@@ -54,6 +54,11 @@ func (b *builder) names() {
 			b.unknown(b.f, key, deliverKeys)
 		}
 	}
+	for _, key := range b.f.under(b.key("oauth2")) {
+		if !slices.Contains(oauthKeys, key[len(key)-1]) {
+			b.unknown(b.f, key, oauthKeys)
+		}
+	}
 }
 
 // oneSecret reports a second secret of the own table, and tells whether there is one at all.

@@ -19,6 +19,7 @@ type Account struct {
 	TLS      string // "implicit", "starttls" or "none"
 	User     string
 	Secret   SecretSource
+	OAuth    *OAuth // of Secret.Kind "oauth2"
 	Deliver  Destination
 	Disabled bool
 
@@ -100,6 +101,7 @@ var accountKeys = []configKey{
 	{name: "password_env", secret: true, set: source("password_env", setVariable)},
 	{name: "credential", secret: true, set: source("credential", setCredential)},
 	{name: "netrc", secret: true, set: setNetrc},
+	{name: "keyring", secret: true, set: setKeyring},
 
 	{name: "deliver", set: setDeliver},
 	{name: "keep", set: boolean(func(a *Account) *bool { return &a.Keep })},
@@ -126,6 +128,7 @@ var accountKeys = []configKey{
 	{name: "tls_key", set: path(func(a *Account) *string { return &a.TLSKey }), fits: wantsCert},
 
 	{name: "auth", set: oneOf(func(a *Account) *string { return &a.Auth }, mechanisms...), fits: authFits},
+	{name: "oauth2", secret: true, set: setOAuth, fits: wantsTokens, plain: holdsClientSecret},
 }
 
 // mechanisms are the values of auth.

@@ -24,9 +24,14 @@ func hints(err error, a *Account) []string {
 		orphan   *orphanError
 		usage    *usageError
 	)
+	var item *noItemError
 	switch {
 	case errors.As(err, &usage):
 		return nil
+	case errors.Is(err, errNeedsLogin) && a != nil:
+		return []string{"to log in: mailhaul login " + shellWord(a.Name)}
+	case errors.As(err, &item):
+		return []string{fmt.Sprintf("to put it there: secret-tool store --label mailhaul service %s username %s", shellWord(item.host), shellWord(item.user))}
 	case errors.As(err, &identity) && a != nil:
 		return []string{
 			fmt.Sprintf("if it is the same mailbox under a new name: mailhaul state adopt %s", shellWord(a.Name)),
@@ -101,6 +106,12 @@ func isDial(err error) bool {
 // passwordHints knows the providers that refuse the mailbox's own password. It only suggests: what
 // a server says decides nothing.
 func passwordHints(e *pop3.Error, a *Account) []string {
+	if a.OAuth != nil {
+		if len(a.OAuth.TokenCommand) > 0 {
+			return nil
+		}
+		return []string{"to log in anew: mailhaul login " + shellWord(a.Name)}
+	}
 	text := strings.ToLower(e.Text)
 	if strings.Contains(text, "application-specific") || strings.Contains(text, "app password") || strings.Contains(text, "app-specific") {
 		return []string{"the server wants an application password, made in the account's settings"}

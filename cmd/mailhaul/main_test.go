@@ -90,6 +90,7 @@ func TestManualHasEveryFlagAndCommand(t *testing.T) {
 
 func TestManualHasEveryKey(t *testing.T) {
 	keys := append(keyNames(), deliverKeys...)
+	keys = append(keys, oauthKeys...)
 	keys = append(keys, "state_dir", "include", "defaults", "accounts")
 	var inManual []string
 	for _, w := range items(t, tomlManual, "", `Ic ([a-z_ ,]+)`) {

@@ -57,6 +57,10 @@ func readSecret(ctx context.Context, a *Account, k *asker) (Secret, error) {
 		value, err = fileSecret(filepath.Join(dir, s.Name), false)
 	case "netrc":
 		value, err = netrcSecret(a.Server.Host, a.User)
+	case "keyring":
+		value, err = keyringSecret(ctx, a.Server.Host, a.User, a.Timeout)
+	case "oauth2":
+		value, err = a.OAuth.accessToken(ctx, a, k, "")
 	default:
 		if !canAsk() {
 			return Secret{}, &SecretError{Source: "password", Config: true, Err: errors.New("there is none, and no terminal to ask on")}

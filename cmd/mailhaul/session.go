@@ -41,6 +41,8 @@ type session struct {
 	known   bool      // caps are known, from this session or from the state
 	asked   bool      // in this run
 	hungUp  bool      // it closed the connection at CAPA
+	renewed bool      // the token was refused, and there is or was a new one to be had
+	stale   string    // the refused token, until there is a new one
 	noUTF8  bool      // it closed the connection at UTF8
 	dropped bool      // it closed the connection when it refused a mechanism, and that was taken out of caps
 }
@@ -122,11 +124,17 @@ func (s *session) remember(delivered bool) error {
 // (protocol: some do on any command that they do not know), and once for another mechanism where
 // the server hangs up on refusing one, before a secret was sent.
 func (s *session) open(ctx context.Context) (*pop3.Client, error) {
+	if err := s.renewToken(ctx); err != nil {
+		return nil, err
+	}
 	c, err := s.connect(ctx)
 	if err == nil {
 		err = s.within(ctx, c, func() error { return s.login(c) })
 	}
 	if errors.Is(err, errHungUp) && ctx.Err() == nil {
+		if err := s.renewToken(ctx); err != nil {
+			return nil, err
+		}
 		if c, err = s.connect(ctx); err == nil {
 			err = s.within(ctx, c, func() error { return s.login(c) })
 		}
@@ -197,7 +205,7 @@ func (s *session) login(c *pop3.Client) error {
 		return err
 	}
 	cred := pop3.Credentials{User: s.a.User, Password: s.secret.Reveal(), Host: s.a.Server.Host, Port: s.a.Server.portNumber()}
-	if s.a.Auth == "xoauth2" || s.a.Auth == "oauthbearer" {
+	if s.a.OAuth != nil || s.a.Auth == "xoauth2" || s.a.Auth == "oauthbearer" {
 		cred.Token, cred.Password = cred.Password, ""
 	}
 	used, err := pop3.Login(c, s.caps, s.known, s.a.Auth, cred)
@@ -214,7 +222,42 @@ func (s *session) login(c *pop3.Client) error {
 		s.caps, s.dropped = s.caps.Without(used), true
 		return errors.Join(errHungUp, err)
 	}
+	if err != nil && !fresh && !s.dryRun {
+		// What is remembered may be why: the next run asks again. (SCRAM is refused by a
+		// server that has learnt a -PLUS mechanism since, RFC 5802, section 6.)
+		if serr := s.st.SetNote(noteCaps, "", time.Now()); serr != nil {
+			return errors.Join(err, serr)
+		}
+	}
+	if s.a.OAuth != nil && !s.renewed && refusesToken(err) {
+		// Once more with a new one, on a new connection: many servers close this one.
+		s.stale, s.renewed = cred.Token, true
+		return errors.Join(errHungUp, err)
+	}
 	return err
+}
+
+// refusesToken tells whether the server takes the token for a bad one (RFC 3206, section 4; the
+// status of OAUTHBEARER and XOAUTH2).
+func refusesToken(err error) bool {
+	var login *pop3.LoginError
+	return errors.As(err, &login) && (login.Err.Code == "AUTH" || login.Status == "400" || login.Status == "401")
+}
+
+// renewToken gets a token in place of one that was refused.
+func (s *session) renewToken(ctx context.Context) error {
+	if s.stale == "" {
+		return nil
+	}
+	token, err := s.a.OAuth.accessToken(ctx, s.a, s.asker, s.stale)
+	if err != nil {
+		return err
+	}
+	if token, err = checkSecret(token); err != nil {
+		return &SecretError{Source: "oauth2", Err: err}
+	}
+	s.secret, s.stale = NewSecret(token), ""
+	return nil
 }
 
 // ask sends CAPA. That it is refused means that nothing is known (RFC 2449, section 5).

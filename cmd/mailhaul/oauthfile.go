@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"mailhaul/fetch/state"
+)
+
+// tokens is the file with the tokens of an account. It is its owner's alone.
+type tokens struct {
+	Version  int       `json:"version"`
+	User     string    `json:"user"`
+	ClientID string    `json:"client_id"` // that the tokens were given to
+	TokenURL string    `json:"token_url"` // by whom
+	Access   string    `json:"access_token"`
+	Refresh  string    `json:"refresh_token"`
+	Obtained time.Time `json:"obtained"`
+	Expiry   time.Time `json:"expiry,omitzero"` // zero: not told
+}
+
+// tokenFile is where an account's tokens are: in a directory of their own, because there no name of
+// an account makes another's state or lock of it.
+func tokenFile(stateDir, account string) string {
+	return filepath.Join(stateDir, "oauth2", strings.TrimSuffix(state.FileName(account), ".uidl")+".json")
+}
+
+// earlier is how long before its end an access token is renewed: a login may take a while.
+const earlier = 2 * time.Minute
+
+// fresh tells whether the access token may be used at a time. One that was obtained in the future
+// is of a clock that was set back since, and its end is wrong by as much.
+func (t *tokens) fresh(now time.Time) bool {
+	switch {
+	case t.Access == "" || now.Before(t.Obtained):
+		return false
+	case t.Expiry.IsZero():
+		return true
+	}
+	return now.Before(t.Expiry.Add(-min(earlier, t.Expiry.Sub(t.Obtained)/4)))
+}
+
+// readTokens reads the file. fs.ErrNotExist means that there was no login yet.
+func readTokens(path string) (*tokens, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPrivate(path, info); err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret))
+	if err != nil {
+		return nil, err
+	}
+	t := new(tokens)
+	// What the decoder complains about may quote a token.
+	if json.Unmarshal(b, t) != nil || t.Version != 1 {
+		return nil, fmt.Errorf("%s is damaged", path)
+	}
+	return t, nil
+}
+
+// A tokenWriter has the place on the disk that new tokens need. It is made before they are asked
+// for: a refresh token that cannot be written down is lost, and with it the login.
+type tokenWriter struct {
+	path string
+	tmp  *os.File
+}
+
+func newTokenWriter(path string) (*tokenWriter, error) {
+	// A fixed name: whoever holds the lock is alone, and what a crash leaves is used again.
+	tmp, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	w := &tokenWriter{path, tmp}
+	if _, err = tmp.Write(make([]byte, maxSecret)); err == nil {
+		err = errors.Join(tmp.Chmod(0o600), tmp.Sync())
+	}
+	if err != nil {
+		w.discard()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *tokenWriter) discard() {
+	w.tmp.Close()
+	os.Remove(w.tmp.Name())
+}
+
+// save puts the tokens in place of the former ones. nil means that they are on the disk.
+func (w *tokenWriter) save(t *tokens) error {
+	t.Version = 1
+	b, err := json.MarshalIndent(t, "", "  ")
+	if err == nil {
+		_, err = w.tmp.WriteAt(append(b, '\n'), 0)
+	}
+	if err == nil {
+		err = w.tmp.Truncate(int64(len(b) + 1))
+	}
+	if err == nil {
+		err = w.tmp.Sync()
+	}
+	if err == nil {
+		err = os.Rename(w.tmp.Name(), w.path)
+	}
+	if err != nil {
+		w.discard()
+		return err
+	}
+	w.tmp.Close()
+	dir, err := os.Open(filepath.Dir(w.path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// lockTokens makes this the only run that renews the account's tokens, until unlock is called. The
+// lock's file stays: to remove it would let two runs hold two locks.
+func lockTokens(ctx context.Context, path string, wait time.Duration) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(strings.TrimSuffix(path, ".json")+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	until := time.Now().Add(wait)
+	for {
+		err := syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart})
+		switch {
+		case err == nil:
+			return func() { f.Close() }, nil
+		case !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EACCES) && !errors.Is(err, syscall.EINTR):
+			f.Close()
+			return nil, &fs.PathError{Op: "lock", Path: f.Name(), Err: err}
+		case time.Now().After(until):
+			f.Close()
+			return nil, &SecretError{Source: "oauth2", Temporary: true, Err: fmt.Errorf("another run holds %s", f.Name())}
+		}
+		// The lock of a process that dies vanishes without a word: there is nothing to wait on.
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			f.Close()
+			return nil, &SecretError{Source: "oauth2", Temporary: true, Err: context.Cause(ctx)}
+		}
+	}
+}
