@@ -195,7 +195,7 @@ func (k *checker) server(ctx context.Context) {
 			return
 		}
 	}
-	k.ok("login", func(l *jsonLine) { l.text("mechanism", s.used) }, "as %s by %s", visible(k.a.User), s.used)
+	k.loggedIn(s.used)
 	err = s.within(ctx, c, func() error {
 		d, err := s.maildrop(c)
 		if err != nil {
@@ -227,8 +227,16 @@ func (k *checker) resolve(ctx context.Context) bool {
 		k.failed("name", err)
 		return false
 	}
-	k.ok("name", func(l *jsonLine) { l.list("addresses", addrs) }, "%s is %s", visible(host), visible(strings.Join(addrs, ", ")))
+	k.addresses(addrs)
 	return true
+}
+
+func (k *checker) addresses(addrs []string) {
+	k.ok("name", func(l *jsonLine) { l.list("addresses", addrs) }, "%s is %s", visible(k.a.Server.Host), visible(strings.Join(addrs, ", ")))
+}
+
+func (k *checker) loggedIn(mechanism string) {
+	k.ok("login", func(l *jsonLine) { l.text("mechanism", mechanism) }, "as %s by %s", visible(k.a.User), mechanism)
 }
 
 func (k *checker) capabilities(s *session, d *maildrop) {

@@ -25,15 +25,21 @@ func (k *checker) tls(c *pop3.Client) {
 		k.warn("tls", nil, "none: anyone on the way may read along")
 		return
 	}
-	version, cipher := tls.VersionName(cs.Version), tls.CipherSuiteName(cs.CipherSuite)
-	k.ok("tls", func(l *jsonLine) { l.text("tls_version", version); l.text("cipher", cipher) }, "%s, %s", version, cipher)
+	k.protection(tls.VersionName(cs.Version), tls.CipherSuiteName(cs.CipherSuite))
 	if len(cs.PeerCertificates) == 0 {
 		return
 	}
 	cert := cs.PeerCertificates[0]
 	k.certificate(cert)
-	// A line for the configuration, by which no other key is accepted.
-	pin := pinOf(cert)
+	k.key(pinOf(cert))
+}
+
+func (k *checker) protection(version, cipher string) {
+	k.ok("tls", func(l *jsonLine) { l.text("tls_version", version); l.text("cipher", cipher) }, "%s, %s", version, cipher)
+}
+
+// key tells the line of the configuration by which no other key is accepted.
+func (k *checker) key(pin string) {
 	k.ok("pin", func(l *jsonLine) { l.text("pin", pin) }, "tls_pin = [%q]", pin)
 }
 
