@@ -28,6 +28,9 @@ type tokens struct {
 	Expiry   time.Time `json:"expiry,omitzero"` // zero: not told
 }
 
+// Format keeps the tokens out of what is printed by accident.
+func (t *tokens) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(masked)) }
+
 // tokenFile is where an account's tokens are: in a directory of their own, because there no name of
 // an account makes another's state or lock of it.
 func tokenFile(stateDir, account string) string {

@@ -42,7 +42,7 @@ type session struct {
 	asked   bool      // in this run
 	hungUp  bool      // it closed the connection at CAPA
 	renewed bool      // the token was refused, and there is or was a new one to be had
-	stale   string    // the refused token, until there is a new one
+	stale   Secret    // the refused token, until there is a new one
 	noUTF8  bool      // it closed the connection at UTF8
 	dropped bool      // it closed the connection when it refused a mechanism, and that was taken out of caps
 }
@@ -231,7 +231,7 @@ func (s *session) login(c *pop3.Client) error {
 	}
 	if s.a.OAuth != nil && !s.renewed && refusesToken(err) {
 		// Once more with a new one, on a new connection: many servers close this one.
-		s.stale, s.renewed = cred.Token, true
+		s.stale, s.renewed = s.secret, true
 		return errors.Join(errHungUp, err)
 	}
 	return err
@@ -246,17 +246,17 @@ func refusesToken(err error) bool {
 
 // renewToken gets a token in place of one that was refused.
 func (s *session) renewToken(ctx context.Context) error {
-	if s.stale == "" {
+	if s.stale.Reveal() == "" {
 		return nil
 	}
-	token, err := s.a.OAuth.accessToken(ctx, s.a, s.asker, s.stale)
+	token, err := s.a.OAuth.accessToken(ctx, s.a, s.asker, s.stale.Reveal())
 	if err != nil {
 		return err
 	}
 	if token, err = checkSecret(token); err != nil {
 		return &SecretError{Source: "oauth2", Err: err}
 	}
-	s.secret, s.stale = NewSecret(token), ""
+	s.secret, s.stale = NewSecret(token), Secret{}
 	return nil
 }
 
