@@ -240,12 +240,19 @@ func (k *checker) loggedIn(mechanism string) {
 }
 
 func (k *checker) capabilities(s *session, d *maildrop) {
-	fields := func(l *jsonLine) { l.list("capabilities", d.caps) }
+	// Some are announced only before the login, the mechanisms for one, and some only behind it.
+	caps := slices.Clone(d.caps)
+	for _, line := range s.caps {
+		if !slices.Contains(caps, line) {
+			caps = append(caps, line)
+		}
+	}
+	fields := func(l *jsonLine) { l.list("capabilities", caps) }
 	switch {
 	case !s.capa:
 		k.ok("capabilities", nil, "the server does not tell (it has no CAPA)")
 	default:
-		k.ok("capabilities", fields, "%s", visible(strings.Join(d.caps, ", ")))
+		k.ok("capabilities", fields, "%s", visible(strings.Join(caps, ", ")))
 	}
 	switch {
 	case d.uids || len(d.mails) == 0 && (!s.capa || d.caps.Has("UIDL")):
