@@ -93,7 +93,7 @@ func TestManualHasEveryKey(t *testing.T) {
 	keys = append(keys, oauthKeys...)
 	keys = append(keys, "state_dir", "include", "defaults", "accounts")
 	var inManual []string
-	for _, w := range items(t, tomlManual, "", `Ic ([a-z_ ,]+)`) {
+	for _, w := range items(t, tomlManual, "", `Ic ([a-z0-9_ ,]+)`) {
 		for _, k := range strings.Split(w, ",") {
 			inManual = append(inManual, strings.TrimSpace(k))
 		}
