@@ -55,9 +55,11 @@ func (r *run) mark(items []*item) (gone []*item, err error) {
 	slices.SortFunc(items, func(a, b *item) int { return cmp.Compare(b.num, a.num) })
 	window := 1
 	if r.ahead {
-		// As many as this session has proven to come back in order.
+		// As many as this session has proven to come back in order. Each refill finds three
+		// quarters of them answered, which proves so many more.
 		window = cmp.Or(r.widest, 100)
 	}
+	grow := false
 	type pending struct {
 		it  *item
 		cmd *pop3.Cmd
@@ -66,7 +68,12 @@ func (r *run) mark(items []*item) (gone []*item, err error) {
 	var stat *pop3.StatCmd
 	for next := 0; next < len(items) || len(flight) > 0; {
 		// Refilled when a quarter is left, so that a long list costs few round trips.
-		for low := len(flight) <= window/4; low && next < len(items) && len(flight) < window; next++ {
+		low := len(flight) <= window/4
+		if low && grow && window < maxCommands {
+			window *= 2
+		}
+		grow = r.ahead
+		for ; low && next < len(items) && len(flight) < window; next++ {
 			if _, octets := r.c.Unanswered(); octets > maxCommands-64 {
 				break
 			}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mailhaul/deliver"
 	"mailhaul/fetch/pop3"
@@ -230,4 +231,20 @@ func BenchmarkIdle(b *testing.B) {
 	for b.Loop() {
 		a.clean()
 	}
+}
+
+// A window of DELE that begins small because RETRs were few grows with what is answered, and the
+// deletion of many messages takes no flight for each few.
+func TestDeleteWindowGrows(t *testing.T) {
+	msgs := mails(3000, 20)
+	a := open(t, pop3test.Config{Caps: pipelining}, msgs...)
+	var es []state.Entry
+	for _, m := range msgs {
+		es = append(es, delivered(m, time.Now()))
+	}
+	a.record(es...)
+	if sum := a.clean(); sum.Deleted != len(msgs) {
+		t.Errorf("%+v", sum)
+	}
+	a.wantEmpty()
 }
