@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,6 +91,8 @@ func TestIdentify(t *testing.T) {
 			listed: []pop3test.Message{one, two}, stored: []pop3test.Message{two}, said: "RETR 2,UIDL 2,TOP 1 0,UIDL 1,DELE 2,DELE 1"},
 		{name: "a twin among kept ones", keep: true, recorded: []state.Entry{delivered(one, recorded)},
 			listed: []pop3test.Message{one, twin}, stored: []pop3test.Message{one}, left: []string{"a", "a"}, said: "RETR 1,RETR 2,UIDL 2,RETR 2,UIDL 2"},
+		{name: "a third among two kept ones", keep: true, recorded: []state.Entry{delivered(one, recorded), copyOf(sameHead, recorded, 2)},
+			listed: []pop3test.Message{one, other, sameHead}, stored: []pop3test.Message{other}, left: []string{"a", "a", "a"}, said: "RETR 1,RETR 2,RETR 3,UIDL 3,RETR 2,UIDL 2"},
 		{name: "a tombstone among kept ones", keep: true, recorded: []state.Entry{tombstone(one, recorded)},
 			listed: []pop3test.Message{one}, left: []string{"a"}, said: "TOP 1 0,UIDL 1"},
 	} {
@@ -114,6 +117,27 @@ func TestIdentify(t *testing.T) {
 			}
 			a.want(tt.stored...)
 		})
+	}
+}
+
+// TestHalfTwin has two messages of one unique-id, of one of which only a part had come. The part comes
+// again and is still not deleted.
+func TestHalfTwin(t *testing.T) {
+	one, half := mail("a", 300), pop3test.Message{UID: "a", Text: "Subject: half\r\n"}
+	short := copyOf(half, time.Now(), 2)
+	short.Reason = "half of it"
+	a := open(t, pop3test.Config{}, one, half)
+	a.record(delivered(one, time.Now()), short)
+	_, err := a.run()
+	var left *LeftError
+	if !errors.As(err, &left) || left.Messages != 1 {
+		t.Error(err)
+	}
+	a.srv.Wait()
+	a.want()
+	a.wantLeft("a")
+	if m := a.srv.Maildrop(); m[0].Text != half.Text {
+		t.Error("the part was deleted")
 	}
 }
 

@@ -3,10 +3,12 @@ package fetch
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"mailhaul/fetch/pop3/pop3test"
+	"mailhaul/fetch/state"
 )
 
 // TestDelete empties a maildrop, ahead of the replies and one at a time.
@@ -26,7 +28,15 @@ func TestDelete(t *testing.T) {
 		if want := (Summary{Messages: 40, Delivered: 40, Octets: octets, Deleted: 40}); sum != want {
 			t.Errorf("got %+v, want %+v", sum, want)
 		}
+		for _, m := range msgs {
+			if es := a.entries(m.UID); len(es) != 1 || es[0].Status != state.Deleted {
+				t.Errorf("no tombstone of %s: %+v", m.UID, es)
+			}
+		}
 		a.clean() // drops the tombstones
+		if es := a.entries("uid-1"); len(es) > 0 {
+			t.Errorf("not forgotten: %+v", es)
+		}
 		a.wantIdle()
 	}
 }
@@ -73,6 +83,11 @@ func (a *account) wantIdle() Summary {
 	}
 	if string(after) != string(before) || !info.ModTime().Equal(long) {
 		a.t.Errorf("an idle run wrote to the state:\n%s\nwas\n%s", after, before)
+	}
+	for _, c := range a.commands(a.srv.Sessions()) {
+		if strings.HasPrefix(c, "TOP ") || strings.HasPrefix(c, "RETR ") || strings.HasPrefix(c, "DELE ") {
+			a.t.Errorf("an idle run said %s", c)
+		}
 	}
 	return sum
 }

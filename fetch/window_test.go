@@ -247,4 +247,8 @@ func TestDeleteWindowGrows(t *testing.T) {
 		t.Errorf("%+v", sum)
 	}
 	a.wantEmpty()
+	// A hundred at a time would take forty.
+	if n := a.srv.Waits(); n > 25 {
+		t.Errorf("%d flights", n)
+	}
 }
