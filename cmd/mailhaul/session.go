@@ -208,6 +208,7 @@ func (s *session) login(c *pop3.Client) error {
 	if s.a.OAuth != nil || s.a.Auth == "xoauth2" || s.a.Auth == "oauthbearer" {
 		cred.Token, cred.Password = cred.Password, ""
 	}
+	mask(c, s.secret.Reveal())
 	used, err := pop3.Login(c, s.caps, s.known, s.a.Auth, cred)
 	defer func() { s.used = used }()
 	if errors.Is(err, pop3.ErrRefusedMechanism) && c.Err() == nil && !fresh {
