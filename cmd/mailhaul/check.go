@@ -29,7 +29,7 @@ error. Nothing is written, retrieved or deleted.
    mailhaul check                    all accounts
    mailhaul check --config-only      the configuration alone, without any connection
    mailhaul check work | grep pin    the line that pins the server's key
-   mailhaul check --json | jq -c 'select(.result!="ok")'`,
+   mailhaul check --json | jq -c 'select(.result=="failed")'`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "config-only", DisableDefaultText: true, Usage: "check only the configuration"},
 			&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "print one JSON object a line"},

@@ -22,7 +22,7 @@ are octets.
 
    mailhaul list work
    mailhaul list --headers work                     with date, sender and subject
-   mailhaul list work | awk '$3=="new"' | wc -l     how many are new
+   mailhaul list work | awk -F'\t' '$3=="new"'     what is new
    mailhaul list --json --headers work | jq -r 'select(.size>1e6).subject'`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "headers", DisableDefaultText: true, Usage: "ask for the headers, and show date, sender and subject"},
