@@ -211,10 +211,11 @@ func (k *checker) server(ctx context.Context) {
 	}
 }
 
-// resolve looks the server's name up; there is nothing to look up for an address or a socket.
+// resolve looks the server's name up; there is nothing to look up for an address or a socket, nor
+// where a tunnel or a proxy does it.
 func (k *checker) resolve(ctx context.Context) bool {
 	host := k.a.Server.Host
-	if _, err := netip.ParseAddr(host); err == nil || k.a.Server.Network == "unix" {
+	if _, err := netip.ParseAddr(host); err == nil || k.a.Server.Network == "unix" || len(k.a.Tunnel) > 0 || k.a.Proxy != nil {
 		return true
 	}
 	limited, cancel := context.WithTimeout(ctx, k.a.Timeout)
@@ -253,6 +254,9 @@ func (k *checker) capabilities(s *session, d *maildrop) {
 		k.ok("capabilities", nil, "the server does not tell (it has no CAPA)")
 	default:
 		k.ok("capabilities", fields, "%s", visible(strings.Join(caps, ", ")))
+	}
+	if text := expireWarning(k.a, k.a.Keep, d.caps); text != "" {
+		k.warn("capabilities", nil, "%s", text)
 	}
 	switch {
 	case d.uids || len(d.mails) == 0 && (!s.capa || d.caps.Has("UIDL")):

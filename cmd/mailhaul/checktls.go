@@ -18,7 +18,10 @@ const soon = 14 * 24 * time.Hour
 func (k *checker) tls(c *pop3.Client) {
 	cs, ok := c.TLS()
 	switch {
-	case !ok && k.a.Server.Local():
+	case !ok && len(k.a.Tunnel) > 0:
+		k.ok("tls", nil, "none, and the tunnel is taken to be safe")
+		return
+	case !ok && k.a.Private():
 		k.ok("tls", nil, "none, and the server is on this machine")
 		return
 	case !ok:
