@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -482,4 +483,42 @@ func TestTokenCommand(t *testing.T) {
 	if stderr := o.fetch(t, exTempFail); !strings.Contains(stderr, "token_command: ") {
 		t.Errorf("standard error %s", stderr)
 	}
+}
+
+// The provider is asked by the account's proxy.
+func TestProviderByProxy(t *testing.T) {
+	o := newOAuthAccount(t, "")
+	o.loggedIn(t, time.Now().Add(-2*time.Hour), time.Hour)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := &testProxy{Listener: l, kind: "socks5", login: "ann:pw of ann"}
+	go p.serve()
+	_, port, _ := net.SplitHostPort(o.Listener.Addr().String())
+	a := &Account{Name: "a", User: "user", Timeout: 10 * time.Second, Proxy: &Proxy{Scheme: "socks5", Addr: l.Addr().String(), User: "ann", Password: NewSecret("pw of ann")}}
+	a.OAuth = &OAuth{ClientID: "our-client", ClientSecret: SecretSource{Kind: "password", Value: NewSecret("CLIENT/secret+x")}, TokenURL: o.URL + "/token", file: o.file}
+	kept, err := readTokens(o.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A name that the proxy alone can look up.
+	a.OAuth.TokenURL = "http://provider.example:" + port + "/token"
+	kept.TokenURL = a.OAuth.TokenURL
+	w, err := newTokenWriter(o.file)
+	if err == nil {
+		err = w.save(kept)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err := a.OAuth.accessToken(t.Context(), a, newAsker(os.Stderr), ""); err != nil || !o.isGood(token) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestTokensNeverPrint(t *testing.T) {
+	k := &tokens{Access: "ACCESS/secret", Refresh: "REFRESH/secret"}
+	noToken(t, fmt.Sprintf("%v %+v %#v %s", k, k, k, struct{ *tokens }{k}))
 }
