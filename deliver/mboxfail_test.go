@@ -33,10 +33,6 @@ func TestMboxFull(t *testing.T) {
 	before := foreignEntry + strings.Repeat("a", 600_000)
 	write(t, path, before)
 	m := newMboxTest(t, path, MboxOptions{})
-	hint, err := m.Hint()
-	if err != nil {
-		t.Fatal(err)
-	}
 	stage := func() {
 		t.Helper()
 		for i := range 3 {
@@ -59,7 +55,8 @@ func TestMboxFull(t *testing.T) {
 		t.Fatalf("got %v, %v; want one message", got, err)
 	}
 	before = readFileTest(t, path)
-	if hint, err = m.Hint(); err != nil {
+	hint, err := m.Hint()
+	if err != nil {
 		t.Fatal(err)
 	}
 	got, err = m.Commit(context.Background())

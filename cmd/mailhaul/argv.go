@@ -44,7 +44,7 @@ func arrange(app *cli.App, argv []string) ([]string, error) {
 			args = append(args, arg)
 		default:
 			for _, opt := range cluster(arg, chain, app) {
-				name, value, hasValue := strings.Cut(opt, "=")
+				name, _, hasValue := strings.Cut(opt, "=")
 				at, flag := declared(strings.TrimLeft(name, "-"), chain, app)
 				if flag == nil {
 					return nil, unknownOption(name, chain, app)
@@ -54,8 +54,8 @@ func arrange(app *cli.App, argv []string) ([]string, error) {
 					if len(argv) == 0 {
 						return nil, usagef("option %s needs a value", name)
 					}
-					value, argv = argv[0], argv[1:]
-					own[at] = append(own[at], value)
+					own[at] = append(own[at], argv[0])
+					argv = argv[1:]
 				}
 			}
 		}

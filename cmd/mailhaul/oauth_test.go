@@ -58,9 +58,12 @@ func (p *provider) issue(w http.ResponseWriter) {
 
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
-	if p.hold != nil && r.Form.Get("grant_type") == "refresh_token" {
-		p.arrived <- struct{}{}
-		<-p.hold
+	p.mu.Lock()
+	arrived, hold := p.arrived, p.hold
+	p.mu.Unlock()
+	if hold != nil && r.Form.Get("grant_type") == "refresh_token" {
+		arrived <- struct{}{}
+		<-hold
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,6 +102,13 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.refresh = ""
 		fail(400, "invalid_grant")
 	}
+}
+
+// change changes the provider while it runs.
+func (p *provider) change(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
 }
 
 func (p *provider) asked() []string {
@@ -159,9 +169,9 @@ func newOAuthAccount(t *testing.T, keys string) *oauthAccount {
 // loggedIn gives it tokens, without a login, that end after lifetime.
 func (o *oauthAccount) loggedIn(t *testing.T, obtained time.Time, lifetime time.Duration) {
 	t.Helper()
-	o.access, o.refresh = "ACCESS/secret+0==", "REFRESH/secret+0=="
+	o.change(func() { o.access, o.refresh = "ACCESS/secret+0==", "REFRESH/secret+0==" })
 	b, _ := json.Marshal(&tokens{Version: 1, User: "user", ClientID: "our-client", TokenURL: o.URL + "/token",
-		Access: o.access, Refresh: o.refresh, Obtained: obtained, Expiry: obtained.Add(lifetime)})
+		Access: "ACCESS/secret+0==", Refresh: "REFRESH/secret+0==", Obtained: obtained, Expiry: obtained.Add(lifetime)})
 	write(t, filepath.Dir(o.file), filepath.Base(o.file), string(b), 0o600)
 }
 
@@ -173,6 +183,18 @@ func (o *oauthAccount) fetch(t *testing.T, want int) (stderr string) {
 	}
 	noToken(t, stdout+stderr)
 	return stderr
+}
+
+// keeps tells whether the good tokens are in the file.
+func (o *oauthAccount) keeps(t *testing.T) bool {
+	t.Helper()
+	kept, err := readTokens(o.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return kept.Refresh != "" && kept.Refresh == o.refresh && kept.Access == o.access
 }
 
 // noToken fails if a secret of a provider is in a text, in whatever form.
@@ -230,9 +252,7 @@ func page(t *testing.T, o *oauthAccount, lines *bufio.Scanner) (redirect, state 
 			if q.Get("code_challenge_method") != "S256" || q.Get("response_type") != "code" || q.Get("login_hint") != "user" || q.Get("scope") != "mail" || len(q.Get("state")) < 20 {
 				t.Errorf("page %v", u)
 			}
-			o.mu.Lock()
-			o.challenge, o.redirect = q.Get("code_challenge"), q.Get("redirect_uri")
-			o.mu.Unlock()
+			o.change(func() { o.challenge, o.redirect = q.Get("code_challenge"), q.Get("redirect_uri") })
 			return q.Get("redirect_uri"), q.Get("state")
 		}
 	}
@@ -314,7 +334,7 @@ func TestLoginRefused(t *testing.T) {
 
 func TestLoginByDevice(t *testing.T) {
 	o := newOAuthAccount(t, "client_id = 'our-client'\nclient_secret = 'CLIENT/secret+x'\nscopes = ['mail']\ndevice_url = 'URL/device'\ntoken_url = 'URL/token'\n")
-	o.pending = 1
+	o.change(func() { o.pending = 1 })
 	_, lines, wait := startLogin(t, o)
 	if !lines.Scan() || lines.Text() != "open https://example.com/device and enter the code WXYZ-1234" {
 		t.Errorf("it says %s", lines.Text())
@@ -351,8 +371,8 @@ func TestTokenIsRenewed(t *testing.T) {
 			if got := o.asked(); len(got) > 1 {
 				t.Errorf("the provider was asked again: %q", got)
 			}
-			if kept, err := readTokens(o.file); err != nil || kept.Refresh != o.refresh || kept.Access != o.access {
-				t.Errorf("other tokens are kept than are good: %v", err)
+			if !o.keeps(t) {
+				t.Error("other tokens are kept than are good")
 			}
 			if left, _ := filepath.Glob(o.file + "*"); len(left) != 1 {
 				t.Errorf("files %q", left)
@@ -366,7 +386,7 @@ func TestTokenIsRenewed(t *testing.T) {
 func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	o := newOAuthAccount(t, "")
 	o.loggedIn(t, time.Now(), time.Hour)
-	o.access = "another"
+	o.change(func() { o.access = "another" })
 	o.fetch(t, 0)
 	if got := o.asked(); len(got) != 1 || o.srv.Sessions() != 2 {
 		t.Errorf("asked %q, %d sessions", got, o.srv.Sessions())
@@ -391,7 +411,8 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 func TestTwoRunsRenewOnce(t *testing.T) {
 	o := newOAuthAccount(t, "")
 	o.loggedIn(t, time.Now().Add(-2*time.Hour), time.Hour)
-	o.arrived, o.hold = make(chan struct{}, 2), make(chan struct{})
+	arrived, hold := make(chan struct{}, 2), make(chan struct{})
+	o.change(func() { o.arrived, o.hold = arrived, hold })
 	var runs sync.WaitGroup
 	start := func() {
 		runs.Go(func() {
@@ -401,16 +422,16 @@ func TestTwoRunsRenewOnce(t *testing.T) {
 		})
 	}
 	start()
-	<-o.arrived
+	<-arrived
 	start()
 	select {
-	case <-o.arrived:
+	case <-arrived:
 		t.Error("both renew")
 	case <-time.After(500 * time.Millisecond): // the second one waits for the lock by now
 	}
-	close(o.hold)
+	close(hold)
 	runs.Wait()
-	if got := o.asked(); len(got) != 1 || o.refresh == "" {
+	if got := o.asked(); len(got) != 1 || !o.keeps(t) {
 		t.Errorf("the provider was asked for %q", got)
 	}
 	o.fetch(t, 0)
@@ -423,10 +444,10 @@ func TestProviderFailures(t *testing.T) {
 		status int
 		stderr string
 	}{
-		{"revoked", func(o *oauthAccount) { o.refresh = "" }, exNoPerm, "hint: to log in: mailhaul login a\n"},
-		{"down", func(o *oauthAccount) { o.status = 503 }, exTempFail, "the provider answers 503"},
-		{"too many", func(o *oauthAccount) { o.status = 429 }, exTempFail, "the provider answers 429"},
-		{"redirect", func(o *oauthAccount) { o.status = 302 }, exTempFail, "the provider answers 302"},
+		{"revoked", func(o *oauthAccount) { o.provider.change(func() { o.refresh = "" }) }, exNoPerm, "hint: to log in: mailhaul login a\n"},
+		{"down", func(o *oauthAccount) { o.provider.change(func() { o.status = 503 }) }, exTempFail, "the provider answers 503"},
+		{"too many", func(o *oauthAccount) { o.provider.change(func() { o.status = 429 }) }, exTempFail, "the provider answers 429"},
+		{"redirect", func(o *oauthAccount) { o.provider.change(func() { o.status = 302 }) }, exTempFail, "the provider answers 302"},
 		{"gone", func(o *oauthAccount) { o.Close() }, exTempFail, "refused"},
 		{"open to others", func(o *oauthAccount) { os.Chmod(o.file, 0o644) }, exConfig, "is open to others"},
 		{"damaged", func(o *oauthAccount) { os.WriteFile(o.file, []byte(`{"access_token":"ACCESS/secret`), 0o600) }, exConfig, "is damaged"},
@@ -470,8 +491,8 @@ func TestTokenCommand(t *testing.T) {
 	dir := t.TempDir()
 	script := write(t, dir, "token", "#!/bin/sh\necho x >>"+dir+"/runs\ncat "+dir+"/token.txt\n", 0o700)
 	o := newOAuthAccount(t, "token_command = ['"+script+"']")
-	o.access = "ACCESS/secret+7=="
-	write(t, dir, "token.txt", o.access+"\n", 0o600)
+	o.change(func() { o.access = "ACCESS/secret+7==" })
+	write(t, dir, "token.txt", "ACCESS/secret+7==\n", 0o600)
 	o.fetch(t, 0)
 	// A refused one is asked for once more.
 	write(t, dir, "token.txt", "stale\n", 0o600)

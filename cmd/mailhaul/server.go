@@ -26,7 +26,7 @@ func setServer(s *Server, v any) error {
 	}
 	if p, ok := strings.CutPrefix(text, "unix:"); ok {
 		if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "\x00\r\n") {
-			return errors.New("want an absolute path behind unix:")
+			return errors.New("want unix: with an absolute path")
 		}
 		*s = Server{Network: "unix", Addr: p, Host: text}
 		return nil

@@ -44,7 +44,7 @@ func parse(script string) ([]step, error) {
 			continue
 		}
 		if !marked(trimmed) {
-			return nil, fmt.Errorf("line %d of the script: %q begins with neither S:, C: nor S!", num, trimmed)
+			return nil, fmt.Errorf("line %d of the script: %q does not begin with S:, C: or S! as it must", num, trimmed)
 		}
 		mark, text := trimmed[:2], trimmed[2:]
 		st := step{num: num, kind: stepServer, raw: mark == "S!"}
