@@ -160,7 +160,7 @@ func providerError(err error, secrets ...string) error {
 	}
 	status := answer.Response.StatusCode
 	switch {
-	case status < 400 || status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout ||
+	case status < 400 && answer.ErrorCode == "" || status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout ||
 		answer.ErrorCode == "temporarily_unavailable" || answer.ErrorCode == "server_error":
 		return &SecretError{Source: "oauth2", Temporary: true, Err: errors.New(text)}
 	case answer.ErrorCode == "invalid_client" || answer.ErrorCode == "unauthorized_client" || answer.ErrorCode == "invalid_scope":

@@ -37,7 +37,8 @@ type provider struct {
 	redirect  string
 	pending   int           // how often the device flow is to be told to wait
 	lifetime  int           // seconds
-	status    int           // not 0: what everything is answered with
+	status    int           // not 0: what everything is answered with, and
+	code      string        // the error in it
 	arrived   chan struct{} // if hold is not nil, told of each refresh
 	hold      chan struct{} // not nil: a refresh waits for it
 }
@@ -76,7 +77,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.grants = append(p.grants, grant)
 	switch {
 	case p.status != 0:
-		fail(p.status, "")
+		fail(p.status, p.code)
 	case r.URL.Path == "/device":
 		_ = json.NewEncoder(w).Encode(map[string]any{"device_code": "DEVICE-secret", "user_code": "WXYZ-1234", "verification_uri": "https://example.com/device", "interval": 1, "expires_in": 60})
 	case r.Form.Get("client_id") != "our-client" || r.Form.Get("client_secret") != "CLIENT/secret+x":
@@ -448,6 +449,10 @@ func TestProviderFailures(t *testing.T) {
 		{"down", func(o *oauthAccount) { o.provider.change(func() { o.status = 503 }) }, exTempFail, "the provider answers 503"},
 		{"too many", func(o *oauthAccount) { o.provider.change(func() { o.status = 429 }) }, exTempFail, "the provider answers 429"},
 		{"redirect", func(o *oauthAccount) { o.provider.change(func() { o.status = 302 }) }, exTempFail, "the provider answers 302"},
+		{"revoked, with status 200", func(o *oauthAccount) {
+			o.provider.change(func() { o.status, o.code = 200, "invalid_grant" })
+		}, exNoPerm, "hint: to log in: mailhaul login a\n"},
+		{"no token in it", func(o *oauthAccount) { o.provider.change(func() { o.status = 200 }) }, exTempFail, "oauth2: "},
 		{"gone", func(o *oauthAccount) { o.Close() }, exTempFail, "refused"},
 		{"open to others", func(o *oauthAccount) { os.Chmod(o.file, 0o644) }, exConfig, "is open to others"},
 		{"damaged", func(o *oauthAccount) { os.WriteFile(o.file, []byte(`{"access_token":"ACCESS/secret`), 0o600) }, exConfig, "is damaged"},
