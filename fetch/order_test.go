@@ -92,7 +92,7 @@ func TestIdentify(t *testing.T) {
 		{name: "a twin among kept ones", keep: true, recorded: []state.Entry{delivered(one, recorded)},
 			listed: []pop3test.Message{one, twin}, stored: []pop3test.Message{one}, left: []string{"a", "a"}, said: "RETR 1,RETR 2,UIDL 2,RETR 2,UIDL 2"},
 		{name: "a third among two kept ones", keep: true, recorded: []state.Entry{delivered(one, recorded), copyOf(sameHead, recorded, 2)},
-			listed: []pop3test.Message{one, other, sameHead}, stored: []pop3test.Message{other}, left: []string{"a", "a", "a"}, said: "RETR 1,RETR 2,RETR 3,UIDL 3,RETR 2,UIDL 2"},
+			listed: []pop3test.Message{other, one, sameHead}, stored: []pop3test.Message{other}, left: []string{"a", "a", "a"}, said: "RETR 1,RETR 2,RETR 3,UIDL 3,RETR 1,UIDL 1"},
 		{name: "a tombstone among kept ones", keep: true, recorded: []state.Entry{tombstone(one, recorded)},
 			listed: []pop3test.Message{one}, left: []string{"a"}, said: "TOP 1 0,UIDL 1"},
 	} {
