@@ -144,7 +144,7 @@ func TestSizesWrong(t *testing.T) {
 				retrieved++
 			}
 		}
-		if retrieved > 300+maxStart*maxGroup {
+		if retrieved > 600 {
 			t.Errorf("%d were retrieved for 300", retrieved)
 		}
 	}

@@ -21,10 +21,6 @@ const (
 	// proves something each time.
 	maxGroup       = 16
 	maxGroupOctets = 64 << 10
-	// maxStart is how many groups are sent ahead before anything is known of the sizes of this
-	// session: where LIST is right for some messages and wrong for others, what is under way is
-	// retrieved twice.
-	maxStart = 4
 	// big is the size of a message over which nothing is sent ahead of it: if it is refused
 	// by the target, not much is lost.
 	big = 1 << 20
@@ -58,7 +54,6 @@ type pull struct {
 	ahead   int      // texts sent since the last UIDL n
 	octets  int64    // of those, by LIST
 	huge    *item    // the last one sent ahead, until most of it has come
-	probes  int      // UIDL n among the flight
 	again   []*item  // to be asked for one at a time
 	hold    bool     // … before anything more is sent ahead: is LIST wrong, or the server?
 
@@ -122,7 +117,6 @@ func (p *pull) abreast(ctx context.Context) error {
 		s := p.flight[0]
 		p.flight = p.flight[1:]
 		if s.probe != nil {
-			p.probes--
 			if err := p.check(s); err != nil {
 				return err
 			}
@@ -165,9 +159,6 @@ func (p *pull) alone(ctx context.Context) error {
 // fill sends as much ahead as may be.
 func (p *pull) fill() error {
 	for p.huge == nil && !p.hold && len(p.todo) > 0 {
-		if p.whole && p.r.sizes == (sizes{}) && p.probes >= maxStart {
-			break
-		}
 		if _, octets := p.r.c.Unanswered(); octets > maxCommands-64 {
 			break
 		}
@@ -185,7 +176,6 @@ func (p *pull) fill() error {
 		last := len(p.todo) == 0 || p.todo[0].tries > 0 // what may break the session comes behind a proof
 		if p.ahead >= maxGroup || p.octets >= maxGroupOctets || p.huge != nil || last {
 			p.flight = append(p.flight, sent{it: it, probe: p.r.c.UIDLOne(it.num)})
-			p.probes++
 			p.ahead, p.octets = 0, 0
 		}
 	}

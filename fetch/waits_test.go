@@ -25,7 +25,7 @@ func TestWaits(t *testing.T) {
 		}
 	}
 	a.opts.Keep = true
-	waits(1+2+1, 1+maxStart+2+1) // RETR, in the beginning a few groups: by chance one flight or more
+	waits(1+1+1, 1+2+1) // RETR; by chance one flight or two
 	waits(1+1, 1+1)
 	a.opts.Keep = false
 	waits(1+1+1+1, 1+1+1+1) // TOP; DELE with STAT
