@@ -77,6 +77,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.grants = append(p.grants, grant)
 	switch {
 	case p.status != 0:
+		w.Header().Set("Location", "/elsewhere")
 		fail(p.status, p.code)
 	case r.URL.Path == "/device":
 		_ = json.NewEncoder(w).Encode(map[string]any{"device_code": "DEVICE-secret", "user_code": "WXYZ-1234", "verification_uri": "https://example.com/device", "interval": 1, "expires_in": 60})
