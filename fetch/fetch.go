@@ -29,6 +29,8 @@ type Options struct {
 	Pipelining  bool          // send ahead where the server announces PIPELINING
 	Caps        pop3.Caps     // what the server announced before the login, or in an earlier session
 	NoCapa      bool          // the server does not know CAPA, or hangs up on it: do not ask again
+	Newest      time.Time     // newest time in the state before this run of the account; zero: as st says
+	Begin       func() error  // called before the state is told that deliveries begin; nil = nothing
 	Events      func(Event)   // told of everything that happens; nil = nobody
 }
 
@@ -110,6 +112,9 @@ type run struct {
 // records what is proven, and closes the connection without QUIT.
 func Run(ctx context.Context, c *pop3.Client, st *state.File, t deliver.Target, opts Options) (Summary, error) {
 	r := &run{c: c, st: st, t: t, opts: opts, caps: opts.Caps, now: time.Now(), newest: st.Newest()}
+	if !opts.Newest.IsZero() {
+		r.newest = opts.Newest
+	}
 	r.find, _ = t.(deliver.Finder)
 	if h, err := os.Hostname(); err == nil {
 		r.host = h
@@ -190,6 +195,7 @@ func (r *run) settle() error {
 		}
 		return r.st.End()
 	}
+	r.doubt = b.Next // of a command, where the account has a maildir or an mbox now
 	if b.Nonce == "" {
 		return r.st.End()
 	}

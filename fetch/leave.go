@@ -2,10 +2,15 @@ package fetch
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"mailhaul/fetch/state"
 )
+
+// doubtField marks the entry of a message that stays although a command may have delivered it, so
+// that the doubt outlives the runs in which it is not tried again.
+const doubtField = "doubt=1"
 
 // again is after how long a trouble is told of once more, if it is the same.
 const again = 24 * time.Hour
@@ -52,7 +57,9 @@ func (r *run) remember(it *item, reason string, tried bool) error {
 		}
 	}
 	it.told = e.Reason == reason && r.now.Sub(e.Reported) < again && !r.now.Before(e.Reported)
-	if it.told && !tried {
+	if r.inDoubt(it) && !slices.Contains(e.Rest, doubtField) {
+		e.Rest = append(slices.Clone(e.Rest), doubtField)
+	} else if it.told && !tried {
 		return nil
 	}
 	if e.Status == state.Failed {
@@ -69,9 +76,10 @@ func (r *run) remember(it *item, reason string, tried bool) error {
 	return nil
 }
 
-// broke prepares the entry of the message whose reply was due when the connection was lost. It may
-// be the cause, and come last from now on; the error of the connection tells the user enough.
-func (r *run) broke(it *item) {
+// attempted prepares the entry of the message whose reply was due when the connection was lost, or
+// for which there was no room. It may be the cause, and comes last from now on; the error that ended
+// the session tells the user enough.
+func (r *run) attempted(it *item, why error) {
 	known := r.st.Lookup(it.uid)
 	if it.uid == "" || it.listed > 1 || len(known) > 0 && known[0].Status != state.Failed {
 		return
@@ -80,7 +88,7 @@ func (r *run) broke(it *item) {
 	if len(known) > 0 {
 		e = known[0]
 	}
-	e.Time, e.Reason = r.now, errBroke.Error()
+	e.Time, e.Reason = r.now, why.Error()
 	e.Attempts++
 	r.failed = append(r.failed, e)
 }

@@ -22,6 +22,7 @@ type item struct {
 	reason string          // why it is skipped, identified, left
 	tries  int             // how often it failed before
 	why    string          // for what reason it failed before
+	doubt  bool            // a command may have delivered it in an earlier run
 	told   bool            // why it stays was told of within the last day
 	digest *deliver.Digest // of what was retrieved to identify it
 }
@@ -104,6 +105,14 @@ func (r *run) list() error {
 				return r.lost(err, n)
 			}
 			sizes = nil // LIST refused: go on without sizes
+			if ids == nil && r.stat < 0 {
+				return fmt.Errorf("%w: %w", ErrUIDLRefused, err) // and STAT, too: nothing is known
+			}
+		}
+	}
+	if v, _ := r.st.Note(noteUIDL); ids != nil && len(ids.Messages) > 0 && v == "" && !r.caps.Has("UIDL") && !r.opts.DryRun {
+		if err := r.st.SetNote(noteUIDL, "1", r.now); err != nil {
+			return err
 		}
 	}
 	if r.ahead && !r.caps.Has("PIPELINING") {
@@ -141,11 +150,19 @@ func (r *run) allKept(ids *pop3.UIDListing) bool {
 	return true
 }
 
+// noteUIDL is the state's note that the server has listed unique-ids, kept where CAPA does not tell:
+// after a maildrop was emptied nothing else would.
+const noteUIDL = "uidl"
+
 // withoutUIDL decides what a refused UIDL means: a server that never had unique-ids is served
 // without them in delete mode; from one that has them, a refusal is trouble that passes, and going
 // on would retrieve everything again.
 func (r *run) withoutUIDL(refused error) error {
-	if r.caps.Has("UIDL") || r.st.Len() > 0 {
+	seen, _ := r.st.Note(noteUIDL)
+	_, interrupted := r.st.Interrupted()
+	var e *pop3.Error
+	trouble := errors.As(refused, &e) && (strings.HasPrefix(e.Code, "SYS/") || e.Code == "IN-USE")
+	if r.caps.Has("UIDL") || r.st.Len() > 0 || seen != "" || interrupted || trouble {
 		return fmt.Errorf("%w: %w", ErrUIDLRefused, refused)
 	}
 	if r.opts.Keep {

@@ -28,7 +28,7 @@ const (
 	reasonTomb     = "deleted by an earlier run, but listed again"
 	reasonCopies   = "its unique-id stands for several messages"
 	reasonNoHash   = "recorded without a hash: cannot be told from another message"
-	reasonNoUID    = "no unique-id, so it cannot be kept"
+	reasonNoUID    = "no unique-id: it cannot be kept, nor told from messages that are known and not listed"
 	reasonNew      = "new"
 	reasonAgain    = "failed before, tried again"
 	reasonNewAgain = "the unique-id now stands for another message"
@@ -83,7 +83,7 @@ func (r *run) place(p *plan, it *item) {
 	}
 	it.copy = it.nth
 	if it.uid == "" {
-		if r.opts.Keep {
+		if r.opts.Keep || !r.noUIDL && r.missing() {
 			put(&p.left, reasonNoUID)
 			return
 		}
@@ -95,8 +95,12 @@ func (r *run) place(p *plan, it *item) {
 	failed := len(known) > 0 && known[0].Status == state.Failed
 	if failed {
 		it.tries, it.why = known[0].Attempts, known[0].Reason
+		it.doubt = slices.Contains(known[0].Rest, doubtField)
 	}
-	known = slices.DeleteFunc(known, func(e state.Entry) bool { return e.Status == state.Failed })
+	known = slices.DeleteFunc(known, func(e state.Entry) bool {
+		// A tombstone without a hash tells nothing of what is listed now.
+		return e.Status == state.Failed || e.Status == state.Deleted && e.Body == ""
+	})
 	switch {
 	case len(known) == 0 && failed:
 		r.want(p, it, reasonAgain)
@@ -152,7 +156,18 @@ func (r *run) want(p *plan, it *item, reason string) {
 // breaks tells whether sessions do not survive the attempt to retrieve the message. One lost
 // connection may be chance.
 func (it *item) breaks() bool {
-	return it.why == errAbandoned.Error() || it.why == errBroke.Error() && it.tries > 1
+	return it.why == errAbandoned.Error() || (it.why == errBroke.Error() || it.why == errNoRoom.Error()) && it.tries > 1
+}
+
+// missing tells whether the state knows messages that are not listed: then one without a unique-id
+// may be any of them, delivered or not to be touched.
+func (r *run) missing() bool {
+	for e := range r.st.All() {
+		if _, ok := r.first[e.UID]; !ok && (e.Status == state.Delivered || e.Status == state.Seen) {
+			return true
+		}
+	}
+	return false
 }
 
 func tooLarge(size, max int64) string {

@@ -33,6 +33,7 @@ const (
 var (
 	errAbandoned = errors.New("the message does not end")
 	errTooLarge  = errors.New("larger than max_size")
+	errNoRoom    = errors.New("there was no room for it")
 	errBroke     = errors.New("the connection broke while it was retrieved")
 )
 
@@ -58,6 +59,7 @@ type pull struct {
 	hold    bool     // … before anything more is sent ahead: is LIST wrong, or the server?
 
 	broken  *item // the one whose reply was due when the connection was lost
+	sick    *item // at which the target failed
 	endless *item // the one that was abandoned
 }
 
@@ -212,6 +214,7 @@ func (p *pull) receive(s sent) error {
 	case m.err != nil:
 		res.err = m.err
 	case err != nil && !aboutMessage(err):
+		p.sick = s.it
 		return err
 	default:
 		res.err = err
@@ -329,7 +332,11 @@ func (m *meter) Read(b []byte) (int, error) {
 	}
 	n, err := m.body.Read(b)
 	octets, size := m.body.Octets(), m.it.size
-	if size >= 0 && octets > abandonFactor*size+abandonOctets {
+	bound := size
+	if size < 0 { // nothing is known but what the user wants at most
+		bound = m.p.r.opts.MaxSize
+	}
+	if (size >= 0 || bound > 0) && octets > abandonFactor*bound+abandonOctets {
 		m.err, m.large = errAbandoned, false
 		return 0, m.err
 	}

@@ -35,6 +35,7 @@ type staged struct {
 
 // A retrieval is the retrieve step of one run.
 type retrieval struct {
+	ctx    context.Context // of the run: proven has no other way to it
 	r      *run
 	p      *plan
 	staged []staged
@@ -50,7 +51,7 @@ func (r *run) retrieve(ctx context.Context, p *plan, items []*item) error {
 	if len(items) == 0 || r.over {
 		return nil
 	}
-	v := &retrieval{r: r, p: p}
+	v := &retrieval{r: r, p: p, ctx: ctx}
 	if !r.begun {
 		if err := v.begin(items[0]); err != nil {
 			return err
@@ -70,12 +71,15 @@ func (r *run) retrieve(ctx context.Context, p *plan, items []*item) error {
 		if errors.Is(err, errAbandoned) {
 			err = r.abandon(pl.endless)
 		}
+		if noRoom(err) && pl.sick != nil {
+			r.attempted(pl.sick, errNoRoom)
+		}
 		if cerr := v.commit(ctx); cerr != nil {
-			return errors.Join(err, cerr)
+			return errors.Join(err, cerr, r.recordFailed())
 		}
 		if err != nil {
 			if pl.broken != nil && ctx.Err() == nil && !errors.Is(err, ErrNoPipelining) {
-				r.broke(pl.broken)
+				r.attempted(pl.broken, errBroke)
 			}
 			return errors.Join(err, r.recordFailed())
 		}
@@ -108,6 +112,11 @@ func (v *retrieval) begin(first *item) error {
 	if v.r.find == nil {
 		next = nextKey(first.uid, first.copy)
 	}
+	if v.r.opts.Begin != nil {
+		if err := v.r.opts.Begin(); err != nil {
+			return err
+		}
+	}
 	b, err := v.r.st.Begin(hint, next)
 	if err != nil {
 		return err
@@ -133,7 +142,7 @@ func (v *retrieval) take(ctx context.Context) func(it *item, body io.Reader) err
 
 // inDoubt tells whether the run before was interrupted with this message in the command's hands.
 func (r *run) inDoubt(it *item) bool {
-	return r.doubt != "" && it.uid != "" && r.doubt == nextKey(it.uid, it.copy)
+	return it.doubt || r.doubt != "" && it.uid != "" && r.doubt == nextKey(it.uid, it.copy)
 }
 
 // proven takes over messages that are staged and known to be those of their numbers.
@@ -155,7 +164,7 @@ func (v *retrieval) proven(results []result) error {
 		v.octets += res.octets
 	}
 	if v.r.find != nil && (len(v.staged) >= batchMessages || v.octets >= batchOctets || len(v.staged) > 0 && time.Since(v.since) > batchAge) {
-		return v.commit(context.Background())
+		return v.commit(v.ctx)
 	}
 	return nil
 }
@@ -172,7 +181,12 @@ func (v *retrieval) commit(ctx context.Context) error {
 			return err
 		}
 		// What is under way is finished, also when the run is to end: its fate would be unknown.
-		got, err := v.commitAwake(context.WithoutCancel(ctx))
+		// Only the wait for the lock of an mbox is not worth it.
+		cctx := ctx
+		if v.r.find == nil {
+			cctx = context.WithoutCancel(ctx)
+		}
+		got, err := v.commitAwake(cctx)
 		if rerr := v.record(got); rerr != nil {
 			v.r.unsure = true
 			return rerr
@@ -191,6 +205,9 @@ func (v *retrieval) commit(ctx context.Context) error {
 				return err
 			}
 		default:
+			if noRoom(err) && len(v.staged) == 1 {
+				v.r.attempted(v.staged[0].it, errNoRoom)
+			}
 			v.staged = nil
 			v.r.undone = true
 			// Of an I/O error nobody knows what it has destroyed: nothing that is found
@@ -334,6 +351,11 @@ func shortReason(octets, size int64) string {
 func (r *run) abandon(it *item) error {
 	r.over = true
 	return r.leave(it, errAbandoned, false)
+}
+
+// noRoom tells whether a disk or a quota is full.
+func noRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // aboutMessage tells an error of one message from one of the whole target.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"mailhaul/deliver"
@@ -50,7 +51,7 @@ func (f *fetcher) account(ctx context.Context, a *Account) (sum fetch.Summary, e
 		return sum, err
 	}
 	sum, err = f.runs(ctx, s, target)
-	return sum, errors.Join(err, s.remember(sum.Delivered > 0))
+	return sum, errors.Join(err, s.remember())
 }
 
 // runs is one fetch.Run, or two where the first says that the server does not pipeline: the only
@@ -82,13 +83,21 @@ func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
 	opts := fetch.Options{
 		Account: a.Name, Server: a.Server.Host, User: a.User,
 		Keep: a.Keep || f.keep, DeleteAfter: a.DeleteAfter,
-		MaxSize: a.MaxSize, MaxMessages: a.MaxMessages, NoReceived: a.NoReceived, DryRun: f.dryRun,
+		Newest: st.Newest(), MaxSize: a.MaxSize, MaxMessages: a.MaxMessages, NoReceived: a.NoReceived, DryRun: f.dryRun,
 	}
 	if f.keep {
 		opts.DeleteAfter = 0 // --keep: this run deletes nothing
 	}
 	if f.limit > 0 && (opts.MaxMessages == 0 || f.limit < opts.MaxMessages) {
 		opts.MaxMessages = f.limit
+	}
+	// Noted before anything is delivered, because what is deleted on the server leaves no other
+	// trace; on disk with the state's own Begin.
+	opts.Begin = func() error {
+		if was, _ := st.Note(noteTarget); was == a.Deliver.String() {
+			return nil
+		}
+		return st.SetNote(noteTarget, a.Deliver.String(), time.Now())
 	}
 	opts.Events = func(e fetch.Event) {
 		f.report.event(e)
@@ -185,12 +194,16 @@ func orphan(cfg *Config, a *Account) error {
 // it: afterwards a missing one is a disk that is not mounted, and what was delivered is on it.
 func (f *fetcher) openTarget(a *Account, st *state.File) (deliver.Target, error) {
 	d := a.Deliver
+	was, _ := st.Note(noteTarget)
+	_, interrupted := st.Interrupted()
+	if interrupted && was != "" && was != d.String() && !strings.HasPrefix(was, "command ") {
+		return nil, &movedError{Was: was, Path: st.Path()}
+	}
 	if len(d.Command) > 0 {
 		return deliver.NewCommand(d.Command, deliver.CommandOptions{
 			Timeout: a.Timeout, SpoolDir: f.cfg.StateDir, Account: a.Name, User: a.User})
 	}
-	was, _ := st.Note(noteTarget)
-	create := was != d.String() && (was != "" || !delivered(st))
+	create := was != d.String() && (was != "" || !delivered(st)) || interrupted
 	var t deliver.Target
 	var err error
 	if d.Maildir != "" {
@@ -204,9 +217,17 @@ func (f *fetcher) openTarget(a *Account, st *state.File) (deliver.Target, error)
 	return t, nil
 }
 
+// A movedError says that the destination was changed between an interrupted run and the next, which
+// has to ask the old one what it holds.
+type movedError struct{ Was, Path string }
+
+func (e *movedError) Error() string {
+	return fmt.Sprintf("the last run was interrupted while it delivered to %s, and only there can be seen what has arrived", e.Was)
+}
+
 func delivered(st *state.File) bool {
 	for e := range st.All() {
-		if e.Status == state.Delivered || e.Status == state.Deleted {
+		if (e.Status == state.Delivered || e.Status == state.Deleted) && e.Body != "" {
 			return true
 		}
 	}

@@ -91,11 +91,12 @@ func statusOf(err error) int {
 		delay    *delayError
 		identity *state.IdentityError
 		orphan   *orphanError
+		moved    *movedError
 	)
 	switch {
 	case errors.As(err, &usage):
 		return exUsage
-	case errors.As(err, &config), errors.As(err, &identity), errors.As(err, &orphan),
+	case errors.As(err, &config), errors.As(err, &identity), errors.As(err, &orphan), errors.As(err, &moved),
 		errors.Is(err, state.ErrUnreadable), errors.Is(err, state.ErrExists), errors.Is(err, fetch.ErrKeepNeedsUIDL), errors.Is(err, deliver.ErrArgument):
 		return exConfig
 	case errors.As(err, &secret):
@@ -211,7 +212,7 @@ func refusalStatus(e *pop3.Error, login bool) int {
 		return exNoPerm
 	case "RETR", "TOP":
 		return exDataErr
-	case "DELE":
+	case "DELE", "QUIT":
 		return exTempFail
 	}
 	if login {

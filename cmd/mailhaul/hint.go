@@ -22,6 +22,7 @@ func hints(err error, a *Account) []string {
 	var (
 		identity *state.IdentityError
 		orphan   *orphanError
+		moved    *movedError
 		usage    *usageError
 	)
 	var item *noItemError
@@ -36,6 +37,11 @@ func hints(err error, a *Account) []string {
 		return []string{
 			fmt.Sprintf("if it is the same mailbox under a new name: mailhaul state adopt %s", shellWord(a.Name)),
 			fmt.Sprintf("if it is another mailbox, to begin anew: mailhaul state forget --all %s", shellWord(a.Name)),
+		}
+	case errors.As(err, &moved):
+		return []string{
+			"put the old destination back into the configuration for one run, then change it",
+			fmt.Sprintf("if it is gone for good, take the last line that begins with begin= out of %q; what it holds is then delivered again", moved.Path),
 		}
 	case errors.As(err, &orphan):
 		return []string{

@@ -90,9 +90,8 @@ func (s *session) recall(name string, now time.Time) string {
 	return value
 }
 
-// remember writes down what was learnt, if it is new: an idle run changes no octet. The destination
-// is noted once something was delivered to it; what is deleted on the server leaves no other trace.
-func (s *session) remember(delivered bool) error {
+// remember writes down what was learnt, if it is new: an idle run changes no octet.
+func (s *session) remember() error {
 	if !s.loggedIn {
 		return nil
 	}
@@ -113,9 +112,6 @@ func (s *session) remember(delivered bool) error {
 	err := note(noteCaps, s.a.TLS+"\n"+caps)
 	if err == nil && s.mixedUp {
 		err = note(noteLockstep, "1")
-	}
-	if was, _ := s.st.Note(noteTarget); err == nil && delivered && was != s.a.Deliver.String() {
-		err = s.st.SetNote(noteTarget, s.a.Deliver.String(), now)
 	}
 	return err
 }
