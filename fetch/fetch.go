@@ -269,11 +269,20 @@ func (r *run) listed() error {
 	}
 	has := func(uid string) bool { _, ok := r.first[uid]; return ok }
 	warning, err := r.st.Listed(has, len(r.items), r.now)
-	if warning != "" {
-		r.event(Event{Type: Failed, Reason: warning, Warning: true})
+	if warning == "" || err != nil {
+		return err
 	}
-	return err
+	told, at := r.st.Note(noteWarned)
+	repeated := told == warning && r.now.Sub(at) < again && !r.now.Before(at)
+	r.event(Event{Type: Failed, Reason: warning, Warning: true, Repeated: repeated})
+	if repeated {
+		return nil
+	}
+	return r.st.SetNote(noteWarned, warning, r.now)
 }
+
+// noteWarned is the state's note of what was last warned of about its listing, and when.
+const noteWarned = "warned"
 
 // entry is the state's line for a message that has become durable.
 func (r *run) entry(uid string, copy int, f deliver.Receipt) state.Entry {

@@ -23,6 +23,7 @@ const (
 	reasonSeen     = "seen: taken over from another program"
 	reasonKept     = "kept on the server"
 	reasonLimit    = "over the limit of messages for this run"
+	reasonDone     = "delivered"
 	reasonDelete   = "delivered by an earlier run"
 	reasonExpired  = "kept long enough"
 	reasonTomb     = "deleted by an earlier run, but listed again"

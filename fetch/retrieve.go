@@ -325,6 +325,7 @@ func (v *retrieval) tell(s staged, g deliver.Receipt) {
 		return
 	}
 	if !r.opts.Keep {
+		s.it.reason = reasonDone
 		v.p.remove = append(v.p.remove, s.it)
 	}
 }

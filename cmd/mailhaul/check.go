@@ -129,6 +129,8 @@ func (k *checker) local() {
 		for _, d := range st.Damage() {
 			k.warn("state", nil, "%s: %s", visible(st.Path()), d)
 		}
+	case st.Len() == 0:
+		k.ok("state", nil, "%s: no message is known", visible(st.Path()))
 	default:
 		k.ok("state", nil, "%s: %d known, the newest of %s", visible(st.Path()), st.Len(), st.Newest().Local().Format("2006-01-02 15:04"))
 	}
@@ -137,7 +139,11 @@ func (k *checker) local() {
 		k.failed("destination", err)
 		return
 	}
-	k.ok("destination", nil, "%s can be written to", visible(k.a.Deliver.String()))
+	what := "can be written to"
+	if len(k.a.Deliver.Command) > 0 {
+		what = "can be run"
+	}
+	k.ok("destination", nil, "%s %s", visible(k.a.Deliver.String()), what)
 }
 
 func (k *checker) destination(st *state.File) error {

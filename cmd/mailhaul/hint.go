@@ -67,7 +67,7 @@ func targetHints(err error) []string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return []string{fmt.Sprintf("this runs as user id %d: the destination must belong to it", os.Getuid())}
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(err.Error(), "command "):
 		return []string{"is its disk mounted? what mail was delivered to once is not made anew"}
 	}
 	return nil
