@@ -51,7 +51,7 @@ func (f *fetcher) account(ctx context.Context, a *Account) (sum fetch.Summary, e
 		return sum, err
 	}
 	sum, err = f.runs(ctx, s, target)
-	return sum, errors.Join(err, s.remember())
+	return sum, errors.Join(err, s.remember(sum.Delivered > 0))
 }
 
 // runs is one fetch.Run, or two where the first says that the server does not pipeline: the only
@@ -91,13 +91,11 @@ func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
 	if f.limit > 0 && (opts.MaxMessages == 0 || f.limit < opts.MaxMessages) {
 		opts.MaxMessages = f.limit
 	}
-	// Noted before anything is delivered, because what is deleted on the server leaves no other
-	// trace; on disk with the state's own Begin.
-	opts.Begin = func() error {
-		if was, _ := st.Note(noteTarget); was == a.Deliver.String() {
+	opts.Begin = func() error { // on disk with the state's own Begin
+		if into, _ := st.Note(noteInto); into == a.Deliver.String() {
 			return nil
 		}
-		return st.SetNote(noteTarget, a.Deliver.String(), time.Now())
+		return st.SetNote(noteInto, a.Deliver.String(), time.Now())
 	}
 	opts.Events = func(e fetch.Event) {
 		f.report.event(e)
@@ -195,15 +193,19 @@ func orphan(cfg *Config, a *Account) error {
 func (f *fetcher) openTarget(a *Account, st *state.File) (deliver.Target, error) {
 	d := a.Deliver
 	was, _ := st.Note(noteTarget)
+	into, _ := st.Note(noteInto)
 	_, interrupted := st.Interrupted()
-	if interrupted && was != "" && was != d.String() && !strings.HasPrefix(was, "command ") {
-		return nil, &movedError{Was: was, Path: st.Path()}
+	if interrupted && into != "" && into != d.String() && !strings.HasPrefix(into, "command ") {
+		return nil, &movedError{Was: into, Path: st.Path()}
 	}
 	if len(d.Command) > 0 {
 		return deliver.NewCommand(d.Command, deliver.CommandOptions{
 			Timeout: a.Timeout, SpoolDir: f.cfg.StateDir, Account: a.Name, User: a.User})
 	}
-	create := was != d.String() && (was != "" || !delivered(st)) || interrupted
+	create := was != d.String()
+	if was == "" { // nothing was, or the first run that did was killed
+		create = !delivered(st) || into != "" && into != d.String()
+	}
 	var t deliver.Target
 	var err error
 	if d.Maildir != "" {

@@ -18,7 +18,8 @@ import (
 const (
 	noteCaps     = "caps"     // what the server announced before the login
 	noteLockstep = "lockstep" // it announces PIPELINING and cannot do it
-	noteTarget   = "target"   // where messages are delivered
+	noteTarget   = "target"   // where messages were delivered
+	noteInto     = "into"     // where the last deliveries were begun
 )
 
 // noteAge is how long something remembered of the server is believed.
@@ -90,8 +91,9 @@ func (s *session) recall(name string, now time.Time) string {
 	return value
 }
 
-// remember writes down what was learnt, if it is new: an idle run changes no octet.
-func (s *session) remember() error {
+// remember writes down what was learnt, if it is new: an idle run changes no octet. The destination
+// is noted once something was delivered to it; what is deleted on the server leaves no other trace.
+func (s *session) remember(delivered bool) error {
 	if !s.loggedIn {
 		return nil
 	}
@@ -112,6 +114,9 @@ func (s *session) remember() error {
 	err := note(noteCaps, s.a.TLS+"\n"+caps)
 	if err == nil && s.mixedUp {
 		err = note(noteLockstep, "1")
+	}
+	if was, _ := s.st.Note(noteTarget); err == nil && delivered && was != s.a.Deliver.String() {
+		err = s.st.SetNote(noteTarget, s.a.Deliver.String(), now)
 	}
 	return err
 }
