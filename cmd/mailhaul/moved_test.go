@@ -56,6 +56,12 @@ func TestOpenTarget(t *testing.T) {
 				}
 			}
 		}
+		if err := st.Close(); err != nil { // without End: a Begin stays open
+			t.Fatal(err)
+		}
+		if st, err = state.Open(st.Path(), id); err != nil {
+			t.Fatal(err)
+		}
 		f := &fetcher{cfg: &Config{StateDir: dir}}
 		target, err := f.openTarget(&Account{Name: "a", Deliver: Destination{Maildir: filepath.Join(dir, tt.into)}}, st)
 		var moved *movedError
