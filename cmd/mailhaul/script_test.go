@@ -55,9 +55,12 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": cmdStatus, "server": cmdServer, "fault": cmdFault, "mend": cmdMend, "add": cmdAdd, "await": cmdAwait, "await-file": cmdAwaitFile,
 			"left": cmdLeft, "said": cmdSaid, "forget-log": cmdForgetLog, "config": cmdConfig, "mails": cmdMails,
-			"proxy": cmdProxy,
+			"proxy": cmdProxy, "jq": cmdJq,
 		},
 		Condition: func(cond string) (bool, error) {
+			if cond == "jq" {
+				return haveJq(), nil
+			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 	})

@@ -187,7 +187,7 @@ func (m *program) stateForget(c *cli.Context) error {
 	defer st.Close()
 	for _, id := range args[1:] { // all or none
 		if len(st.Lookup(unescaped(id))) == 0 {
-			return usagef("%s knows no unique-id %q", visible(args[0]), id)
+			return usagef("%s knows no unique-id %q; want a whole one, as \"mailhaul state show\" prints it", visible(args[0]), id)
 		}
 	}
 	for _, id := range args[1:] {
