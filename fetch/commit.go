@@ -1,0 +1,156 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch/state"
+)
+
+// commit makes what is staged durable and records it, until nothing is staged.
+func (v *retrieval) commit(ctx context.Context) error {
+	for len(v.staged) > 0 {
+		if ctx.Err() != nil && v.r.find == nil {
+			v.r.t.Drop(len(v.staged))
+			v.staged = nil
+			return nil // the caller tells that it was stopped
+		}
+		if err := v.name(); err != nil {
+			return err
+		}
+		// What is under way is finished, also when the run is to end: its fate would be unknown.
+		// Only the wait for the lock of an mbox is not worth it.
+		cctx := ctx
+		if v.r.find == nil {
+			cctx = context.WithoutCancel(ctx)
+		}
+		got, err := v.commitAwake(cctx)
+		if rerr := v.record(got); rerr != nil {
+			v.r.unsure = true
+			return rerr
+		}
+		var de *deliver.Error
+		switch {
+		case err == nil && len(got) == 0:
+			v.r.unsure = true
+			return fmt.Errorf("%d staged messages were not committed", len(v.staged))
+		case err == nil:
+		case errors.As(err, &de) && de.Message && len(v.staged) > 0:
+			it := v.staged[0].it
+			v.staged = v.staged[1:]
+			v.r.undone = true
+			if err := v.r.leave(it, err, de.Temporary); err != nil {
+				return err
+			}
+		default:
+			if noRoom(err) && len(v.staged) == 1 {
+				v.r.attempted(v.staged[0].it, errNoRoom)
+			}
+			v.staged = nil
+			v.r.undone = true
+			// Of an I/O error nobody knows what it has destroyed: nothing that is found
+			// later may be trusted, so the doubt is ended as "not delivered". What was
+			// never executed leaves none either.
+			v.r.unsure = !errors.Is(err, syscall.EIO) && !errors.Is(err, deliver.ErrCreate)
+			return err
+		}
+	}
+	v.octets = 0
+	return nil
+}
+
+// name tells the state, for a target that cannot be asked later, which message is given out next.
+func (v *retrieval) name() error {
+	if v.r.find != nil {
+		return nil
+	}
+	next := nextKey(v.staged[0].it.uid, v.staged[0].it.copy)
+	if v.r.next == next {
+		return nil
+	}
+	if err := v.r.st.Record("", next); err != nil {
+		return err
+	}
+	v.r.next = next
+	return nil
+}
+
+// commitAwake is Commit, during which a server that has nothing to send hears from us.
+func (v *retrieval) commitAwake(ctx context.Context) ([]deliver.Receipt, error) {
+	r := v.r
+	if n, _ := r.c.Unanswered(); n > 0 || r.c.Err() != nil {
+		return r.t.Commit(ctx)
+	}
+	type outcome struct {
+		got []deliver.Receipt
+		err error
+	}
+	// A goroutine, because a command may run for minutes and the server must not take our
+	// silence for our death. The target is used by it alone until it is done.
+	done := make(chan outcome, 1)
+	go func() {
+		got, err := r.t.Commit(ctx)
+		done <- outcome{got, err}
+	}()
+	alarm := time.NewTimer(nudge - time.Since(v.spoke))
+	defer alarm.Stop()
+	for {
+		select {
+		case o := <-done:
+			return o.got, o.err
+		case <-alarm.C:
+			r.c.Noop().Wait() // a failure shows at the next command
+			v.spoke = time.Now()
+			alarm.Reset(nudge)
+		}
+	}
+}
+
+// record writes the receipts to the state, and only then tells of them.
+func (v *retrieval) record(got []deliver.Receipt) error {
+	if len(got) == 0 {
+		return nil
+	}
+	r := v.r
+	if len(got) > len(v.staged) {
+		return fmt.Errorf("the target has %d receipts for %d messages", len(got), len(v.staged))
+	}
+	es := make([]state.Entry, 0, len(got))
+	for i, g := range got {
+		it := v.staged[i].it
+		if g.ID != it.id {
+			return fmt.Errorf("the target has a receipt for %s where that of %s was due", g.ID, it.id)
+		}
+		if it.uid == "" {
+			continue
+		}
+		e := r.entry(it.uid, it.copy, g)
+		e.Reason = r.short(it, v.staged[i].octets)
+		if e.Reason != "" {
+			e.Reported = r.now
+		}
+		es = append(es, e)
+	}
+	hint, next := "", ""
+	if r.find != nil {
+		var err error
+		if hint, err = r.find.Hint(); err != nil {
+			return err
+		}
+	} else if len(v.staged) > len(got) {
+		next = nextKey(v.staged[len(got)].it.uid, v.staged[len(got)].it.copy)
+	}
+	if err := r.st.Record(hint, next, es...); err != nil {
+		return err
+	}
+	r.next = next
+	for i, g := range got {
+		v.tell(v.staged[i], g)
+	}
+	v.staged = v.staged[len(got):]
+	return nil
+}

@@ -1,0 +1,77 @@
+package fetch
+
+import (
+	"strings"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch/state"
+)
+
+// settle ends the doubt that an interrupted run has left: what it delivered without recording it
+// is found at the target and recorded (see "within Commit" in the package comment).
+func (r *run) settle() error {
+	b, ok := r.st.Interrupted()
+	if !ok {
+		return nil
+	}
+	if r.find == nil {
+		_, uid, _ := strings.Cut(b.Next, ":")
+		for i := range r.items {
+			if r.items[i].uid == uid && uid != "" {
+				r.doubt, r.next = b.Next, b.Next // retrieve marks it
+				return nil
+			}
+		}
+		return r.st.End()
+	}
+	r.doubt = b.Next // of a command, where the account has a maildir or an mbox now
+	if b.Nonce == "" {
+		return r.st.End()
+	}
+	if len(r.items) == 0 {
+		return nil // only a listing tells whose they are: there will be another
+	}
+	found, err := r.find.Find(deliver.Begin{Nonce: b.Nonce, Hint: b.Hint})
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		if err := r.recordFound(b, found); err != nil {
+			return err
+		}
+	}
+	return r.st.End()
+}
+
+// recordFound records those of the found messages that are still listed. The others are gone from
+// the server, and nothing need be known of them.
+func (r *run) recordFound(b state.Begin, found []deliver.Receipt) error {
+	byID := make(map[string]deliver.Receipt, len(found))
+	for _, f := range found {
+		byID[f.ID] = f
+	}
+	var es []state.Entry
+	for _, it := range r.items {
+		if it.uid == "" || it.listed > 1 && it.nth > 1 {
+			continue // the first of an id looks for all its copies
+		}
+		last := 0 // numbers may have gaps: copies are forgotten one by one
+		for _, e := range r.st.Lookup(it.uid) {
+			last = max(last, e.Copy)
+		}
+		for copy := 1; copy <= last+it.listed; copy++ {
+			if f, ok := byID[deliveryID(b.Nonce, it.uid, copy)]; ok {
+				e := r.entry(it.uid, copy, f)
+				if f.Size == 0 || it.listed == 1 && f.Size < it.size/4 {
+					// Each line was an octet longer on its way: even so, not half of it came.
+					e.Reason = shortReason(f.Size, it.size)
+				}
+				es = append(es, e)
+			}
+		}
+	}
+	if len(es) == 0 {
+		return nil
+	}
+	return r.st.Record(b.Hint, b.Next, es...)
+}
