@@ -1,0 +1,4 @@
+package peer
+
+// fetchmail reads a configuration of fetchmail.
+func (imp *Import) fetchmail(src Source, site Site) error { return nil }

@@ -1,0 +1,4 @@
+package peer
+
+// finish makes what Read found fit to be printed.
+func (imp *Import) finish(site Site) {}
