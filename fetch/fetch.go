@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"mailhaul/deliver"
@@ -31,6 +32,7 @@ type Options struct {
 	Newest      time.Time     // newest time in the state before this run of the account; zero: as st says
 	Begin       func() error  // called before the state is told that deliveries begin; nil = nothing
 	Events      func(Event)   // told of everything that happens; nil = nobody
+	NoSkipped   bool          // nobody wants to hear of messages that are left on purpose
 }
 
 var (
@@ -84,9 +86,11 @@ type run struct {
 	stat    int   // messages by STAT, -1 if it was refused
 	octets  int64 // of those, by STAT; -1 unknown
 	items   []item
-	first   map[string]int32 // which item is the first with a unique-id
-	known   []state.Entry    // those of the item that plan looks at
-	newest  time.Time        // newest time in the state before this run
+	kept    []pop3.Unique // the whole listing, in place of items, where all of it stays as it is
+	roll    *state.Roll   // of kept
+	known   []state.Entry // those of the item that plan looks at
+	missing func() bool   // see lacks; asked once
+	newest  time.Time     // newest time in the state before this run
 	sizes   sizes
 	widest  int // RETRs of this session that were unanswered at once and came back proven
 	begun   bool
@@ -197,8 +201,11 @@ func (r *run) listed() error {
 	if r.noUIDL {
 		return nil
 	}
-	has := func(uid string) bool { _, ok := r.first[uid]; return ok }
-	warning, err := r.st.Listed(has, len(r.items), r.now)
+	roll := r.roll
+	if roll == nil {
+		roll = r.called()
+	}
+	warning, err := r.st.Listed(roll, r.now)
 	if warning == "" || err != nil {
 		return err
 	}
@@ -209,6 +216,15 @@ func (r *run) listed() error {
 		return nil
 	}
 	return r.st.SetNote(noteWarned, warning, r.now)
+}
+
+// called is the listing, called against the state as it is now.
+func (r *run) called() *state.Roll {
+	roll := r.st.Roll()
+	for i := range r.items {
+		roll.Call(r.items[i].uid)
+	}
+	return roll
 }
 
 // noteWarned is the state's note of what was last warned of about its listing, and when.
@@ -222,22 +238,21 @@ func (r *run) entry(uid string, copy int, f deliver.Receipt) state.Entry {
 
 // announce tells what the listing and the plan say.
 func (r *run) announce(p *plan) {
-	r.sum.Messages = len(r.items)
-	r.sum.Skipped = len(p.skip)
-	var octets int64
-	for i := range r.items {
-		if r.items[i].size < 0 {
-			octets = r.octets
-			break
+	r.sum.Messages = len(r.items) + len(r.kept)
+	r.sum.Skipped = len(p.skip) + len(r.kept)
+	octets := r.octets
+	if !slices.ContainsFunc(r.items, func(it item) bool { return it.size < 0 }) && r.kept == nil {
+		octets = 0
+		for i := range r.items {
+			octets += r.items[i].size
 		}
-		octets += r.items[i].size
 	}
-	r.event(Event{Type: Account, Messages: len(r.items), Octets: octets, Retrieve: len(p.retrieve), First: r.st.New()})
+	r.event(Event{Type: Account, Messages: r.sum.Messages, Octets: octets, Retrieve: len(p.retrieve), First: r.st.New()})
 	if r.noUIDL && len(r.items) > 0 {
 		r.event(Event{Type: Failed, Warning: true, Reason: "the server has no unique-ids (UIDL): an interrupted run can deliver messages twice"})
 	}
-	for _, it := range p.skip {
-		r.itemEvent(Skipped, it, Event{Reason: it.reason})
+	if !r.opts.NoSkipped {
+		r.announceSkipped(p)
 	}
 	if r.opts.DryRun {
 		for _, it := range p.retrieve {
@@ -249,6 +264,20 @@ func (r *run) announce(p *plan) {
 		for _, it := range p.left {
 			r.itemEvent(Failed, it, Event{Planned: true, Reason: it.reason, Err: errLeft})
 		}
+	}
+}
+
+// announceSkipped tells of each message that is left on purpose.
+func (r *run) announceSkipped(p *plan) {
+	for _, it := range p.skip {
+		r.itemEvent(Skipped, it, Event{Reason: it.reason})
+	}
+	for _, m := range r.kept {
+		reason := reasonKept
+		if es := r.st.Lookup(m.UID); len(es) > 0 && es[0].Status == state.Seen {
+			reason = reasonSeen
+		}
+		r.event(Event{Type: Skipped, Num: m.Num, UID: m.UID, Reason: reason})
 	}
 }
 

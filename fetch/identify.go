@@ -171,7 +171,7 @@ func (id *identifier) same(it *item, e state.Entry) error {
 	r := id.r
 	it.copy = e.Copy
 	tomb := e.Status == state.Deleted
-	due := !r.opts.Keep || r.due(e)
+	due := !r.opts.Keep || r.due(e.Time)
 	switch {
 	case e.Reason != "": // it came short of what LIST promised, and still does
 		r.count(it, errors.New(e.Reason), false)

@@ -94,7 +94,11 @@ func (r *run) list() error {
 			return err
 		}
 	}
-	if list == nil && !r.allKept(ids) {
+	if list == nil {
+		if r.allKept(ids) {
+			r.kept = ids.Messages
+			return nil
+		}
 		list = r.c.List()
 	}
 	var sizes *pop3.Listing
@@ -118,7 +122,7 @@ func (r *run) list() error {
 	if r.ahead && !r.caps.Has("PIPELINING") {
 		r.ahead = false // it was announced before the login, or long ago, and is not now
 	}
-	r.items, r.first = merge(ids, sizes, max(r.stat, 0), r.noUIDL)
+	r.items = merge(ids, sizes, max(r.stat, 0), r.noUIDL)
 	if ids != nil && ids.Ignored > 0 {
 		r.event(Event{Type: Failed, Warning: true, Reason: fmt.Sprintf("%d lines of the unique-id listing were not understood", ids.Ignored)})
 	}
@@ -130,20 +134,23 @@ func (r *run) list() error {
 const many = 1000
 
 // quiet tells whether the listing will probably bring nothing new.
-func (r *run) quiet() bool { return r.opts.Keep && r.st.Len() >= many }
+func (r *run) quiet() bool {
+	_, interrupted := r.st.Interrupted()
+	return r.opts.Keep && r.st.Len() >= many && !interrupted
+}
 
-// allKept tells whether each listed message is one that stays where it is, so that no size is
-// needed. STAT must agree: a message without a unique-id stands in LIST alone.
+// allKept tells whether each listed message is one that stays where it is: then neither sizes nor a
+// plan are needed. STAT must agree: a message without a unique-id stands in LIST alone.
 func (r *run) allKept(ids *pop3.UIDListing) bool {
-	if ids == nil || !r.opts.Keep || len(ids.Messages) != r.stat {
+	if ids == nil || !r.quiet() || len(ids.Messages) != r.stat || ids.Ignored > 0 {
 		return false
 	}
+	r.roll = r.st.Roll()
 	for _, m := range ids.Messages {
-		r.known = r.st.AppendLookup(r.known[:0], m.UID)
-		if len(r.known) != 1 {
-			return false
-		}
-		if e := r.known[0]; e.Status != state.Seen && (e.Status != state.Delivered || e.Reason != "" || r.due(e)) {
+		k := r.roll.Call(m.UID)
+		stays := k.Status == state.Seen || k.Status == state.Delivered && k.Reason == "" && !r.due(k.Time)
+		if !stays || k.Again || k.Entries != 1 {
+			r.roll = nil
 			return false
 		}
 	}
@@ -174,7 +181,7 @@ func (r *run) withoutUIDL(refused error) error {
 
 // merge joins the listings by message number. The listings win over STAT's count: it counts only
 // where there is no listing at all. A number that UIDL does not list has no unique-id.
-func merge(ids *pop3.UIDListing, sizes *pop3.Listing, stat int, noUIDL bool) ([]item, map[string]int32) {
+func merge(ids *pop3.UIDListing, sizes *pop3.Listing, stat int, noUIDL bool) []item {
 	var items []item
 	switch {
 	case ids != nil:
@@ -190,7 +197,8 @@ func merge(ids *pop3.UIDListing, sizes *pop3.Listing, stat int, noUIDL bool) ([]
 	if sizes != nil {
 		items = addSizes(items, sizes.Messages)
 	}
-	return items, count(items)
+	count(items)
+	return items
 }
 
 // maxGuess bounds how many messages are taken from STAT's word alone.
@@ -223,7 +231,7 @@ func addSizes(items []item, sizes []pop3.Size) []item {
 
 // count tells each item how many of the listing share its unique-id (RFC 1939, section 7, allows
 // it for identical messages, and servers do it for others).
-func count(items []item) map[string]int32 {
+func count(items []item) {
 	first := make(map[string]int32, len(items))
 	for i := range items {
 		it := &items[i]
@@ -244,7 +252,6 @@ func count(items []item) map[string]int32 {
 			items[i].listed = items[first[uid]].listed
 		}
 	}
-	return first
 }
 
 // expires tells whether the server may delete what was only retrieved when the session ends with

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"mailhaul/fetch/state"
@@ -39,6 +40,7 @@ const (
 // sent or written.
 func (r *run) plan() *plan {
 	p := &plan{}
+	r.missing = sync.OnceValue(r.lacks)
 	for i := range r.items {
 		r.place(p, &r.items[i])
 	}
@@ -113,7 +115,7 @@ func (r *run) place(p *plan, it *item) {
 		put(&p.skip, reasonNoHash)
 	case it.listed == 1 && len(known) == 1:
 		r.placeKnown(p, it, known[0])
-	case r.opts.Keep && it.listed <= len(known) && !slices.ContainsFunc(known, func(e state.Entry) bool { return e.Status == state.Deleted || r.due(e) }):
+	case r.opts.Keep && it.listed <= len(known) && !slices.ContainsFunc(known, func(e state.Entry) bool { return e.Status == state.Deleted || r.due(e.Time) }):
 		put(&p.skip, reasonKept)
 	default:
 		// Never by count: which is which only the body tells.
@@ -133,7 +135,7 @@ func (r *run) placeKnown(p *plan, it *item, e state.Entry) {
 		return
 	case !r.opts.Keep:
 		it.reason = reasonDelete
-	case r.due(e):
+	case r.due(e.Time):
 		it.reason = reasonExpired
 	default:
 		it.reason = reasonKept
@@ -160,11 +162,15 @@ func (it *item) breaks() bool {
 	return it.why == errAbandoned.Error() || (it.why == errBroke.Error() || it.why == errNoRoom.Error()) && it.tries > 1
 }
 
-// missing tells whether the state knows messages that are not listed: then one without a unique-id
+// lacks tells whether the state knows messages that are not listed: then one without a unique-id
 // may be any of them, delivered or not to be touched.
-func (r *run) missing() bool {
+func (r *run) lacks() bool {
+	listed := make(map[string]bool, len(r.items))
+	for i := range r.items {
+		listed[r.items[i].uid] = true
+	}
 	for e := range r.st.All() {
-		if _, ok := r.first[e.UID]; !ok && (e.Status == state.Delivered || e.Status == state.Seen) {
+		if !listed[e.UID] && (e.Status == state.Delivered || e.Status == state.Seen) {
 			return true
 		}
 	}
@@ -175,9 +181,9 @@ func tooLarge(size, max int64) string {
 	return fmt.Sprintf("%d octets are more than max_size, %d", size, max)
 }
 
-// due tells whether a kept message has been kept long enough.
-func (r *run) due(e state.Entry) bool {
-	return r.opts.DeleteAfter > 0 && r.clockOK() && r.now.Sub(e.Time) >= r.opts.DeleteAfter
+// due tells whether a message that was delivered at that time has been kept long enough.
+func (r *run) due(since time.Time) bool {
+	return r.opts.DeleteAfter > 0 && r.clockOK() && r.now.Sub(since) >= r.opts.DeleteAfter
 }
 
 // maxAhead is how far the clock may be past the state's newest time and still be believed when

@@ -165,7 +165,7 @@ func TestMerge(t *testing.T) {
 		{"nothing", &pop3.UIDListing{}, &pop3.Listing{}, 5, false, ""},
 	} {
 		var got []string
-		items, _ := merge(tt.ids, tt.sizes, tt.stat, tt.noUIDL)
+		items := merge(tt.ids, tt.sizes, tt.stat, tt.noUIDL)
 		for _, it := range items {
 			got = append(got, fmt.Sprintf("%d %s %d", it.num, it.uid, it.size))
 		}
@@ -173,7 +173,7 @@ func TestMerge(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.name, s, tt.want)
 		}
 	}
-	guessed, _ := merge(nil, nil, 1<<40, true)
+	guessed := merge(nil, nil, 1<<40, true)
 	if n := len(guessed); n != maxGuess {
 		t.Errorf("%d messages by STAT's word alone", n)
 	}

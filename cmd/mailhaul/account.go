@@ -84,6 +84,7 @@ func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
 		Account: a.Name, Server: a.Server.Host, User: a.User,
 		Keep: a.Keep || f.keep, DeleteAfter: a.DeleteAfter,
 		Newest: st.Newest(), MaxSize: a.MaxSize, MaxMessages: a.MaxMessages, NoReceived: a.NoReceived, DryRun: f.dryRun,
+		NoSkipped: !f.report.tellsSkipped(),
 	}
 	if f.keep {
 		opts.DeleteAfter = 0 // --keep: this run deletes nothing

@@ -43,6 +43,9 @@ const (
 	prioInfo    = '6'
 )
 
+// tellsSkipped tells whether messages that are left on purpose are told of at all.
+func (r *report) tellsSkipped() bool { return r.json || r.dryRun || r.verbose > 1 }
+
 // say writes one line to standard output.
 func (r *report) say(format string, args ...any) {
 	r.write(r.out, safeLine(fmt.Sprintf(format, args...)))
@@ -100,7 +103,7 @@ func (r *report) event(e fetch.Event) {
 		r.complain(prioWarning, fmt.Sprintf("%s: %s is in doubt: an interrupted run may have delivered it already, and it was delivered again", account, which(e)))
 	case e.Type == fetch.Deleted && r.verbose > 0:
 		r.say("%s: deleted %s%s", account, which(e), because(e.Reason))
-	case e.Type == fetch.Skipped && (r.dryRun || r.verbose > 1):
+	case e.Type == fetch.Skipped && r.tellsSkipped():
 		r.say("%s: left %s%s", account, which(e), because(e.Reason))
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
@@ -164,7 +163,7 @@ func operate(t *rapid.T, path string) []moment {
 		case 8:
 			list := rapid.SliceOfDistinct(uids, func(s string) string { return s }).Draw(t, "listed")
 			now = now.Add(20 * 24 * time.Hour)
-			_, err := f.Listed(func(uid string) bool { return slices.Contains(list, uid) }, len(list), now)
+			_, err := f.Listed(called(f, list...), now)
 			fail(err)
 			model = modelOf(f) // what Listed has to do is another test
 			look(false)

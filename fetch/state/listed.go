@@ -13,16 +13,16 @@ const (
 	manyEntries = 10
 )
 
-// Listed tells the state which unique-ids the server has listed now, n of them. A tombstone that
-// is not among them has done its duty and is dropped. Another entry that is not listed is absent
-// from now on, and forgotten when it has been for more than 30 days; one that is listed again is
-// no longer absent. All copies of a unique-id count as listed if it is.
+// Listed tells the state which unique-ids the server has listed now. A tombstone that is not among
+// them has done its duty and is dropped. Another entry that is not listed is absent from now on,
+// and forgotten when it has been for more than 30 days; one that is listed again is no longer
+// absent.
 //
 // A listing that is empty, or that shares nothing with ten entries or more, is not believed: no
 // entry is forgotten and no absence begins, and the warning says so. With a clock that has gone
 // back before Newest, none is forgotten and no absence begins either. Nothing is written if
 // nothing changes.
-func (f *File) Listed(listed func(uid string) bool, n int, now time.Time) (warning string, err error) {
+func (f *File) Listed(roll *Roll, now time.Time) (warning string, err error) {
 	seconds := now.Unix()
 	clock := seconds >= f.newest
 	live, shared := 0, 0
@@ -34,15 +34,15 @@ func (f *File) Listed(listed func(uid string) bool, n int, now time.Time) (warni
 		if s.status != statusDeleted {
 			live++
 		}
-		if listed(s.uid()) {
+		if roll.has(int32(i)) {
 			shared++
 		}
 	}
-	strange := live >= manyEntries && shared == 0 && n > 0
+	strange := live >= manyEntries && shared == 0 && roll.n > 0
 	switch {
 	case strange:
 		warning = fmt.Sprintf("the server lists none of the %d messages known to state file %q; none is forgotten", live, f.path)
-	case n == 0 && live > 0:
+	case roll.n == 0 && live > 0:
 		warning = fmt.Sprintf("the server lists no message, and state file %q knows %d; none is forgotten", f.path, live)
 	}
 
@@ -52,7 +52,7 @@ func (f *File) Listed(listed func(uid string) bool, n int, now time.Time) (warni
 		if s.status == statusNone {
 			continue
 		}
-		switch is, absent := listed(s.uid()), s.absent(); {
+		switch is, absent := roll.has(int32(i)), s.absent(); {
 		case s.status == statusDeleted:
 			if !is && !strange {
 				gone = append(gone, int32(i))

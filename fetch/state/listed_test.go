@@ -3,7 +3,6 @@ package state
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,14 +10,27 @@ import (
 
 const day = 24 * time.Hour
 
-func in(uids ...string) func(string) bool {
-	return func(uid string) bool { return slices.Contains(uids, uid) }
+// called is a listing of these unique-ids.
+func called(f *File, uids ...string) *Roll {
+	r := f.Roll()
+	for _, uid := range uids {
+		r.Call(uid)
+	}
+	return r
+}
+
+// all gives the unique-ids of all entries.
+func all(f *File) (uids []string) {
+	for e := range f.All() {
+		uids = append(uids, e.UID)
+	}
+	return uids
 }
 
 // list tells the state of a listing, and returns the warning.
 func list(t *testing.T, f *File, now time.Time, uids ...string) string {
 	t.Helper()
-	warning, err := f.Listed(in(uids...), len(uids), now)
+	warning, err := f.Listed(called(f, uids...), now)
 	check(t, err)
 	return warning
 }

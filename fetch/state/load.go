@@ -97,9 +97,7 @@ type pend struct {
 func newLoader(f *File, m memo, want *Identity) *loader {
 	f.id, f.newest, f.open, f.seq, f.lines = Identity{}, never, nil, 0, 0
 	f.bad, f.damage, f.damaged, f.doubt = nil, nil, false, nil
-	// Our own lines have some 250 octets.
-	n := int(min(f.info.Size()/300, 1<<20))
-	f.table = table{first: make(map[string]int32, n), slots: make([]slot, 0, n)}
+	f.table = table{first: map[string]int32{}}
 	f.notes = map[string]note{}
 	return &loader{f: f, memo: m, want: want, zeros: true, headWhy: "there is none"}
 }
@@ -107,6 +105,7 @@ func newLoader(f *File, m memo, want *Identity) *loader {
 // read takes the file line by line. All that is not at once fatal is for finish to judge.
 func (ld *loader) read(r io.Reader) error {
 	br := bufio.NewReaderSize(r, 64<<10)
+	ld.makeRoom(br)
 	var long []byte
 	for {
 		b, err := br.ReadSlice('\n')
@@ -143,6 +142,18 @@ func (ld *loader) read(r io.Reader) error {
 			return nil
 		}
 	}
+}
+
+// makeRoom sizes the table by the length of the first lines: one that grows under way touches two
+// or three times the memory.
+func (ld *loader) makeRoom(br *bufio.Reader) {
+	begin, _ := br.Peek(64 << 10)
+	lines := int64(bytes.Count(begin, []byte("\n")))
+	if lines == 0 {
+		return
+	}
+	n := int(min(ld.f.info.Size()*lines/int64(len(begin))*9/8, 1<<20))
+	ld.f.table = table{first: make(map[string]int32, n), slots: make([]slot, 0, n)}
 }
 
 // take reads one line.

@@ -107,7 +107,7 @@ func TestIdleRunWritesNothing(t *testing.T) {
 	dir := filepath.Dir(path)
 	before := snapshot(t, dir)
 	f := mustOpen(t, path)
-	warning, err := f.Listed(func(uid string) bool { return true }, f.Len(), start.Add(time.Hour))
+	warning, err := f.Listed(called(f, all(f)...), start.Add(time.Hour))
 	if warning != "" || err != nil {
 		t.Fatal(warning, err)
 	}
@@ -120,7 +120,7 @@ func TestIdleRunWritesNothing(t *testing.T) {
 
 	empty := tempPath(t)
 	f = mustOpen(t, empty)
-	_, err = f.Listed(func(uid string) bool { return true }, 3, start)
+	_, err = f.Listed(called(f, all(f)...), start)
 	check(t, err)
 	check(t, f.End())
 	check(t, f.Close())
