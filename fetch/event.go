@@ -24,6 +24,8 @@ type Event struct {
 	Octets   int64 // of an Account event: their octets, -1 if unknown
 	Retrieve int   // of an Account event: how many are to be retrieved
 	First    bool  // of an Account event: the account had no state before
+
+	RetrieveOctets int64 // of an Account event: octets of what is to be retrieved, -1 if unknown
 }
 
 // An EventType says what an Event tells.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"mailhaul/deliver"
@@ -33,6 +34,7 @@ type Options struct {
 	Begin       func() error  // called before the state is told that deliveries begin; nil = nothing
 	Events      func(Event)   // told of everything that happens; nil = nobody
 	NoSkipped   bool          // nobody wants to hear of messages that are left on purpose
+	Came        *atomic.Int64 // octets of the texts to be delivered are added as they come, and taken off if they have to come again; nil = nobody looks
 }
 
 var (
@@ -247,7 +249,7 @@ func (r *run) announce(p *plan) {
 			octets += r.items[i].size
 		}
 	}
-	r.event(Event{Type: Account, Messages: r.sum.Messages, Octets: octets, Retrieve: len(p.retrieve), First: r.st.New()})
+	r.event(Event{Type: Account, Messages: r.sum.Messages, Octets: octets, Retrieve: len(p.retrieve), RetrieveOctets: octetsOf(p.retrieve), First: r.st.New()})
 	if r.noUIDL && len(r.items) > 0 {
 		r.event(Event{Type: Failed, Warning: true, Reason: "the server has no unique-ids (UIDL): an interrupted run can deliver messages twice"})
 	}

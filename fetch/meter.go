@@ -8,7 +8,8 @@ type meter struct {
 	p     *pull
 	it    *item
 	body  *pop3.Body
-	large bool // it is only read to its end
+	large bool  // it is only read to its end
+	told  int64 // octets that were added to came
 	err   error
 }
 
@@ -18,6 +19,10 @@ func (m *meter) Read(b []byte) (int, error) {
 	}
 	n, err := m.body.Read(b)
 	octets, size := m.body.Octets(), m.it.size
+	if m.p.came != nil { // once for each buffer, not for each line
+		m.p.came.Add(octets - m.told)
+		m.told = octets
+	}
 	bound := size
 	if size < 0 { // nothing is known but what the user wants at most
 		bound = m.p.r.opts.MaxSize
@@ -46,3 +51,14 @@ type sizes struct{ agree, differ int }
 
 // mostly tells whether LIST is right but for single messages.
 func (s sizes) mostly() bool { return s.agree > 0 && s.differ <= 1+s.agree/4 }
+
+// octetsOf adds up the sizes by LIST, -1 if one of them is unknown.
+func octetsOf(items []*item) (octets int64) {
+	for _, it := range items {
+		if it.size < 0 {
+			return -1
+		}
+		octets += it.size
+	}
+	return octets
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 
 	"mailhaul/fetch/pop3"
 )
@@ -47,6 +48,7 @@ type pull struct {
 	take   func(it *item, body io.Reader) error
 	undo   func(n int)
 	proven func(results []result) error
+	came   *atomic.Int64 // Options.Came, or nil where the texts are not to be delivered
 
 	todo    []*item
 	flight  []sent   // sent, not yet answered, in order
@@ -300,6 +302,9 @@ func (p *pull) shifted() bool {
 func (p *pull) drop() {
 	taken := 0
 	for _, res := range p.group {
+		if p.came != nil {
+			p.came.Add(-res.octets)
+		}
 		if res.err == nil {
 			taken++
 		}

@@ -64,7 +64,7 @@ func (r *run) retrieve(ctx context.Context, p *plan, items []*item) error {
 			chunk = items[:chunkLen(items)]
 		}
 		items = items[len(chunk):]
-		pl := &pull{r: r, text: r.c.Retr, whole: true, take: v.take(ctx), undo: r.t.Drop, proven: v.proven}
+		pl := &pull{r: r, text: r.c.Retr, whole: true, take: v.take(ctx), undo: r.t.Drop, proven: v.proven, came: r.opts.Came}
 		err := pl.run(ctx, chunk)
 		v.spoke = time.Now()
 		if errors.Is(err, errAbandoned) {

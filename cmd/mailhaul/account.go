@@ -59,7 +59,12 @@ func (f *fetcher) account(ctx context.Context, a *Account) (sum fetch.Summary, e
 func (f *fetcher) runs(ctx context.Context, s *session, target deliver.Target) (sum fetch.Summary, err error) {
 	opts := f.options(s.a, s.st)
 	for {
+		resume := func() {}
+		if len(s.a.Tunnel) > 0 { // it may ask for a passphrase
+			resume = f.report.pause()
+		}
 		c, err := s.open(ctx)
+		resume()
 		if err != nil {
 			return sum, err
 		}
@@ -98,6 +103,7 @@ func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
 		}
 		return st.SetNote(noteInto, a.Deliver.String(), time.Now())
 	}
+	opts.Came = f.report.came(a.Name)
 	opts.Events = func(e fetch.Event) {
 		f.report.event(e)
 		if e.Type == fetch.Account && e.First && !f.dryRun {

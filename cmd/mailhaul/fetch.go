@@ -32,6 +32,7 @@ func (m *program) fetchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "print one JSON object a line"},
 			&cli.StringFlag{Name: "wait", Usage: "wait up to `DURATION` for another run of the account to end"},
 			&cli.StringFlag{Name: "deadline", Usage: "after `DURATION` finish the current messages and stop"},
+			&cli.StringFlag{Name: "progress", Value: progressAuto, DefaultText: "auto: on a terminal", Usage: "show a progress bar on standard error: `WHEN` is auto, always or never"},
 		},
 		Action: m.fetch,
 	}
@@ -46,6 +47,10 @@ func (m *program) fetch(c *cli.Context) error {
 		if c.IsSet(name) && c.Int(name) < 1 {
 			return usagef("option --%s: want a number from 1 on", name)
 		}
+	}
+	progress := c.String("progress")
+	if !slices.Contains([]string{progressAuto, progressAlways, progressNever}, progress) {
+		return usagef("option --progress: want auto, always or never, not %q", progress)
 	}
 	var err error
 	if f.wait, err = durationFlag(c, "wait"); err != nil {
@@ -75,7 +80,11 @@ func (m *program) fetch(c *cli.Context) error {
 		m.report.total(0, 0, fetch.Summary{}, exitStatus(err))
 		return &toldError{err}
 	}
+	if !f.dryRun && m.report.wantsBar(progress) {
+		m.report.startBar(os.Stderr)
+	}
 	results := f.all(ctx, accounts, c.Int("jobs"), c.Int("max-per-host"))
+	m.report.stopBar()
 	return m.summarise(results)
 }
 
@@ -155,7 +164,7 @@ func (f *fetcher) guarded(ctx context.Context, a *Account) (r result) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			r.err = &defectError{cause}
-			os.Stderr.Write(debug.Stack())
+			f.report.write(f.report.err, string(debug.Stack()))
 		}
 		f.report.done(a, r.sum, r.err)
 	}()

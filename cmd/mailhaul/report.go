@@ -34,6 +34,7 @@ type report struct {
 	journal bool
 	dryRun  bool
 	lost    error // the first write to out that failed
+	bar     *bar  // nil: none is shown
 }
 
 // The priorities of the journal.
@@ -63,13 +64,23 @@ func (r *report) complain(prio byte, text string) {
 func (r *report) write(w io.Writer, line string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	inBar := r.bar != nil && (w == r.err || r.bar.both)
+	if inBar {
+		r.bar.clear()
+	}
 	if _, err := io.WriteString(w, line+"\n"); err != nil && w == r.out && r.lost == nil {
 		r.lost = err // that the results are nowhere is told at the end
+	}
+	if inBar && time.Since(r.bar.last) >= repaint/2 {
+		r.bar.paint()
 	}
 }
 
 // event renders one event of a run.
 func (r *report) event(e fetch.Event) {
+	if !e.Planned {
+		r.toBar(func(b *bar) { b.event(e) })
+	}
 	if r.json {
 		r.jsonEvent(e)
 	}
@@ -141,6 +152,7 @@ func failureText(e fetch.Event) string {
 // done tells the end of one account: what it did, then what stopped it.
 func (r *report) done(a *Account, sum fetch.Summary, err error) {
 	status := exitStatus(err)
+	r.toBar(func(b *bar) { b.done(a.Name) })
 	if err != nil {
 		r.failures(a, err)
 	}

@@ -63,7 +63,10 @@ func (f *fetcher) newSession(ctx context.Context, a *Account, st *state.File) (*
 		f.report.warn(a.Name, "tls_insecure: the server's certificate is not checked, anyone may read the password")
 	}
 	if a.Auth != "external" || a.Secret.Kind != "" {
-		if s.secret, err = readSecret(ctx, a, f.asker); err != nil {
+		resume := f.report.pause() // a person may be asked
+		s.secret, err = readSecret(ctx, a, f.asker)
+		resume()
+		if err != nil {
 			return nil, err
 		}
 	}
