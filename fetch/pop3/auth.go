@@ -179,6 +179,9 @@ func (x *exchange) reply() (statusKind, []byte, error) {
 	}
 	kind, text := parseStatus(line)
 	c.dialogue.status(line, kind, text)
+	if x.cmd.keep {
+		x.cmd.status = c.dialogue.redact(string(line))
+	}
 	switch {
 	case kind == statusBad, kind != statusChallenge && len(line) > maxStatus:
 		return statusBad, nil, c.fail(c.protocolError("the reply to AUTH is none: %s", c.quote(line)))

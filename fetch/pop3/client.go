@@ -62,8 +62,9 @@ type Client struct {
 	octets    int        // length of their command lines
 	body      *Body      // multiline response of queue[0], if its status line has been read
 	pipelined bool
-	stls      bool // TLS has been asked for
-	quitting  bool // QUIT is queued: nothing may follow it (RFC 1939, section 6)
+	stls      bool      // TLS has been asked for
+	byHand    *exchange // an AUTH of Do that waits for Respond
+	quitting  bool      // QUIT is queued: nothing may follow it (RFC 1939, section 6)
 
 	err  error // sticky
 	werr error // a write failed: what has arrived is still read

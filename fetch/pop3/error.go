@@ -26,6 +26,8 @@ var (
 	// ErrArgument says that an argument would break the command line (CR, LF or NUL in it) or
 	// cannot be sent. Nothing was sent, and the session goes on.
 	ErrArgument = errors.New("argument cannot be sent")
+	// ErrChallenge says that the server has not answered AUTH yet, but wants a response.
+	ErrChallenge = errors.New("the server wants a response")
 	// ErrRefusedMechanism says that the server or the connection does not do a mechanism. No
 	// secret was sent, so that another one may be tried.
 	ErrRefusedMechanism = errors.New("mechanism refused")

@@ -82,10 +82,85 @@ func TestDoRefused(t *testing.T) {
 	}
 }
 
-// A challenge is no reply to a line, but it is told.
+// Of AUTH a person makes the responses, and cancels.
 func TestDoChallenge(t *testing.T) {
-	c := converse(t, nil, "S: +OK\nC: AUTH CRAM-MD5\nS: + PDE+")
-	status, _, err := c.Do("AUTH CRAM-MD5", false)
+	var b strings.Builder
+	c := converse(t, &Options{Dialogue: &b}, `
+	S: +OK
+	C: AUTH LOGIN
+	S: + VXNlcm5hbWU6
+	C: dGlt
+	S: +
+	C:
+	S: + UGFzc3dvcmQ6
+	C: dGFuc3RhYWY=
+	S: -ERR [AUTH] no tanstaaf, no dGFuc3RhYWY=
+	C: auth LOGIN
+	S: + VXNlcm5hbWU6
+	C: *
+	S: -ERR cancelled
+	C: AUTH PLAIN
+	S: +
+	C: AHRpbQBvdGhlciBzZWNyZXQ=
+	S: +OK other secret
+	C: NOOP
+	S: +OK`)
+	status, _, err := c.Do("AUTH LOGIN", false)
+	if status != "+ VXNlcm5hbWU6" || !errors.Is(err, ErrChallenge) || c.Err() != nil {
+		t.Fatalf("%q, %v", status, err)
+	}
+	if _, _, err := c.Do("NOOP", false); !errors.Is(err, ErrArgument) {
+		t.Errorf("a command within AUTH: %v", err)
+	}
+	if _, err := c.Respond("a\nb"); !errors.Is(err, ErrArgument) {
+		t.Errorf("two lines: %v", err)
+	}
+	var e *Error
+	for _, tt := range []struct {
+		response, status string
+		end              error
+	}{
+		{"dGlt", "+", ErrChallenge},
+		{"", "+ UGFzc3dvcmQ6", ErrChallenge},
+		{"dGFuc3RhYWY=", "-ERR [AUTH] no ****, no ****", nil},
+	} {
+		status, err := c.Respond(tt.response)
+		if status != tt.status || !errors.Is(err, tt.end) && !errors.As(err, &e) {
+			t.Errorf("%s: %q, %v", tt.response, status, err)
+		}
+	}
+	if e == nil || e.Code != "AUTH" {
+		t.Errorf("the refusal is %v", e)
+	}
+	if _, err := c.Respond("*"); !errors.Is(err, ErrArgument) {
+		t.Errorf("a response without a challenge: %v", err)
+	}
+	if _, _, err := c.Do("auth LOGIN", false); !errors.Is(err, ErrChallenge) {
+		t.Error(err)
+	}
+	if status, err := c.Respond("*"); status != "-ERR cancelled" || !errors.As(err, &e) {
+		t.Errorf("%q, %v", status, err)
+	}
+	if _, _, err := c.Do("AUTH PLAIN", false); !errors.Is(err, ErrChallenge) {
+		t.Error(err)
+	}
+	if status, err := c.Respond("AHRpbQBvdGhlciBzZWNyZXQ="); status != "+OK ****" || err != nil {
+		t.Errorf("%q, %v", status, err)
+	}
+	if _, _, err := c.Do("NOOP", false); err != nil {
+		t.Error(err)
+	}
+	for _, secret := range []string{"tanstaaf", "dGFuc3RhYWY", "other secret", "AHRpb"} {
+		if strings.Contains(b.String(), secret) {
+			t.Errorf("%s in the dialogue:\n%s", secret, b.String())
+		}
+	}
+}
+
+// A challenge is no answer to any other command.
+func TestDoChallengeElsewhere(t *testing.T) {
+	c := converse(t, nil, "S: +OK\nC: NOOP\nS: + PDE+")
+	status, _, err := c.Do("NOOP", false)
 	if status != "+ PDE+" || !errors.Is(err, ErrProtocol) || c.Err() == nil {
 		t.Errorf("%q, %v", status, err)
 	}
