@@ -23,6 +23,7 @@ type fetcher struct {
 	keep   bool
 	limit  int
 	wait   time.Duration
+	byHand bool // a person logs in, and begins TLS where that is not implicit
 }
 
 // errStopped says that the run was stopped before the account's session began.

@@ -51,7 +51,7 @@ func hints(err error, a *Account) []string {
 	case errors.Is(err, state.ErrUnreadable) && a != nil:
 		return []string{fmt.Sprintf("mend its first line (mailhaul-state(5)), or: mailhaul state adopt %s", shellWord(a.Name))}
 	case errors.Is(err, state.ErrLocked):
-		return []string{"try again when the other run has ended; fetch and delete can wait for it: --wait 5m"}
+		return []string{"try again when the other run has ended; fetch, delete and console can wait for it: --wait 5m"}
 	case errors.Is(err, fetch.ErrKeepNeedsUIDL):
 		return []string{"without keep = true (and without --keep) the mail is retrieved and deleted"}
 	case errors.Is(err, deliver.ErrCreate):

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 //
 //	status N COMMAND...              run it; its exit status must be N
 //	server NAME [OPTION...]          start a POP3 server; $NAME is host:port, $NAMEPORT the port (see serverConfig)
-//	fault NAME EFFECT PATTERN [TEXT] make it do something wrong (pop3test.Fault)
+//	fault NAME EFFECT PATTERN [TEXT] make it do something wrong (pop3test.Fault); TEXT may have \r, \n, \e
 //	mend NAME                        no more of that
 //	add NAME UID...                  put messages into its maildrop; %XX in a unique-id is an octet
 //	await NAME PATTERN               wait until it has received such a command
@@ -189,7 +189,8 @@ func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 	if !ok {
 		ts.Fatalf("no effect %q", args[1])
 	}
-	f := pop3test.Fault{Do: effect, On: args[2], Text: strings.Join(args[3:], " ")}
+	text := strings.NewReplacer(`\r`, "\r", `\n`, "\n", `\e`, "\x1b").Replace(strings.Join(args[3:], " "))
+	f := pop3test.Fault{Do: effect, On: args[2], Text: text}
 	switch effect {
 	case pop3test.Stall, pop3test.Cut:
 		f.Skip = true

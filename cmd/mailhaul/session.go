@@ -52,9 +52,11 @@ type session struct {
 // wait, and a wrong guess costs one, never a wrong result.
 func (f *fetcher) newSession(ctx context.Context, a *Account, st *state.File) (*session, error) {
 	s := &session{fetcher: f, a: a, st: st, capa: true}
-	err := s.delayed(time.Now())
-	if err != nil {
-		return nil, err
+	var err error
+	if !f.byHand {
+		if err = s.delayed(time.Now()); err != nil {
+			return nil, err
+		}
 	}
 	if s.tls, err = tlsConfig(a); err != nil {
 		return nil, err
@@ -62,7 +64,7 @@ func (f *fetcher) newSession(ctx context.Context, a *Account, st *state.File) (*
 	if a.TLSInsecure && len(a.TLSPin) == 0 {
 		f.report.warn(a.Name, "tls_insecure: the server's certificate is not checked, anyone may read the password")
 	}
-	if a.Auth != "external" || a.Secret.Kind != "" {
+	if !f.byHand && (a.Auth != "external" || a.Secret.Kind != "") {
 		resume := f.report.pause() // a person may be asked
 		s.secret, err = readSecret(ctx, a, f.asker)
 		resume()
@@ -170,7 +172,7 @@ func (s *session) connect(ctx context.Context) (*pop3.Client, error) {
 	case err != nil:
 		return nil, aboutCertificate(s.a, s.tls, err)
 	}
-	if s.a.TLS == "starttls" {
+	if s.a.TLS == "starttls" && !s.byHand {
 		// STLS is not looked up in CAPA first: that answer would come in clear, from anyone
 		// (RFC 2595, section 4), and a refusal ends the session either way.
 		if err := s.within(ctx, c, func() error { return c.STLS(s.tls) }); err != nil {

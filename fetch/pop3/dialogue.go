@@ -69,6 +69,10 @@ func (c *Client) Mask(secret string) {
 	}
 }
 
+// Redact masks the secrets in what the server says, as in the dialogue: for text that Do has brought
+// and that is no message.
+func (c *Client) Redact(s string) string { return c.dialogue.redact(s) }
+
 // shortSecret is the length below which a secret is masked only as a whole word: the places where
 // a single letter is missing would tell it, and what is left would tell nothing.
 const shortSecret = 4

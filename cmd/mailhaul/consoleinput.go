@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// maxConsoleLine bounds a line from a pipe: commands have 255 octets at most (RFC 2449, section 4),
+// but responses of AUTH may have a token in them.
+const maxConsoleLine = 64 << 10
+
+// maxEdited is the length at which golang.org/x/term drops what more is typed, without a word.
+const maxEdited = 4096
+
+var errLongLine error = &usageError{"the line is too long, and was not sent"}
+
+// A keyboard is where the lines of the console come from. io.EOF is their end.
+type keyboard interface {
+	// line reads a command.
+	line(prompt string) (string, error)
+	// secret reads a line that is neither shown nor remembered.
+	secret(prompt string) (string, error)
+}
+
+// within reads from the keyboard until ctx ends. A read cannot be interrupted: in a goroutine it is
+// left behind when a signal comes, and the program ends soon.
+func within(ctx context.Context, read func(string) (string, error), prompt string) (string, error) {
+	type answer struct {
+		line string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		line, err := read(prompt)
+		got <- answer{line, err}
+	}()
+	select {
+	case g := <-got:
+		return g.line, g.err
+	case <-ctx.Done():
+		return "", stopped(ctx)
+	}
+}
+
+// A pipe is a keyboard that nobody sits at: a command a line, no prompts.
+type pipe struct{ in *bufio.Reader }
+
+func newPipe(f *os.File) *pipe { return &pipe{bufio.NewReaderSize(f, maxConsoleLine)} }
+
+func (p *pipe) line(string) (string, error) {
+	b, err := p.in.ReadSlice('\n')
+	line := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return "", errLongLine
+	case err == io.EOF && line != "":
+		return line, nil // a last line without its end
+	}
+	return line, err
+}
+
+func (p *pipe) secret(prompt string) (string, error) { return p.line(prompt) }
+
+// An editor is a keyboard with a person at it: lines can be edited, and are remembered.
+type editor struct {
+	term *term.Terminal
+	keys *keys
+	out  *os.File // nil if the person sees nothing
+	was  *term.State
+	fd   int
+}
+
+// newEditor takes over the terminal in. Close gives it back. out is where prompts and what is
+// typed are shown.
+func newEditor(in, out *os.File) (*editor, error) {
+	e := &editor{keys: &keys{in: in}, out: out, fd: int(in.Fd())}
+	was, err := term.GetState(e.fd)
+	if err != nil {
+		return nil, err
+	}
+	e.was = was
+	if err := byKey(e.fd); err != nil {
+		return nil, err
+	}
+	var w io.Writer = io.Discard
+	if out != nil {
+		w = out
+	}
+	e.term = term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{e.keys, w}, "")
+	e.term.History = &history{}
+	e.term.AutoCompleteCallback = e.key
+	return e, nil
+}
+
+// Close gives the terminal back as it was.
+func (e *editor) Close() error { return term.Restore(e.fd, e.was) }
+
+func (e *editor) line(prompt string) (string, error) {
+	e.resize()
+	e.term.SetPrompt(prompt)
+	e.keys.hide = ""
+	line, err := e.term.ReadLine()
+	if errors.Is(err, term.ErrPasteIndicator) {
+		err = nil
+	}
+	what := e.keys.hide
+	if err == nil && what != "" {
+		var rest string
+		rest, err = e.secret(what + " (not shown): ")
+		line += rest
+	}
+	if err == nil && len(line) >= maxEdited {
+		return "", errLongLine
+	}
+	return line, err
+}
+
+func (e *editor) secret(prompt string) (string, error) {
+	line, err := e.term.ReadPassword(prompt)
+	if errors.Is(err, term.ErrPasteIndicator) {
+		err = nil
+	}
+	if err == nil && len(line) >= maxEdited {
+		return "", errLongLine
+	}
+	return line, err
+}
+
+// resize tells the editor how wide the window is now.
+func (e *editor) resize() {
+	if e.out == nil {
+		return
+	}
+	if w, h, err := term.GetSize(int(e.out.Fd())); err == nil && w > 0 && h > 0 {
+		_ = e.term.SetSize(w, h)
+	}
+}
+
+// key sees each key before it has its effect. The blank before a secret ends the line, and what
+// follows is read without an echo.
+func (e *editor) key(line string, pos int, key rune) (string, int, bool) {
+	switch key {
+	case '\t':
+		begun, several := completeVerb(line[:pos])
+		if len(several) > 0 {
+			fmt.Fprintf(e.term, "%s\n", strings.Join(several, "  "))
+		}
+		return begun + line[pos:], len(begun), true
+	case ' ':
+		if what, hidden := hiddenAfter(line); hidden && pos == len(line) {
+			e.keys.hide, e.keys.end = what, true
+			return line + " ", pos + 1, true
+		}
+	}
+	return "", 0, false
+}
+
+// keys hands the editor one octet at a time, so that a key can decide what becomes of the next.
+type keys struct {
+	in   *os.File
+	hide string // what the secret is called that follows the line; "" if none does
+	end  bool   // the line is to end here for it
+}
+
+func (k *keys) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if k.end {
+		k.end = false
+		p[0] = '\r'
+		return 1, nil
+	}
+	return k.in.Read(p[:1])
+}
+
+// A history remembers lines for the arrow keys, never a secret, and for this session only.
+type history struct{ lines []string } // the oldest first
+
+const maxHistory = 500
+
+func (h *history) Add(line string) {
+	if strings.TrimSpace(line) == "" || hasSecret(line) || len(h.lines) > 0 && h.lines[len(h.lines)-1] == line {
+		return
+	}
+	h.lines = append(h.lines, line)
+	h.lines = slices.Delete(h.lines, 0, max(len(h.lines)-maxHistory, 0))
+}
+
+func (h *history) Len() int { return len(h.lines) }
+
+func (h *history) At(i int) string { return h.lines[len(h.lines)-1-i] }
