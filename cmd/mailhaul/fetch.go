@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -77,15 +78,16 @@ func (m *program) fetch(c *cli.Context) error {
 	}
 	if err != nil {
 		m.report.failure(nil, err)
-		m.report.total(0, 0, fetch.Summary{}, exitStatus(err))
+		m.report.total(total{status: exitStatus(err)})
 		return &toldError{err}
 	}
 	if !f.dryRun && m.report.wantsBar(progress) {
 		m.report.startBar(os.Stderr)
 	}
+	begun := time.Now()
 	results := f.all(ctx, accounts, c.Int("jobs"), c.Int("max-per-host"))
 	m.report.stopBar()
-	return m.summarise(results)
+	return m.summarise(results, time.Since(begun))
 }
 
 // chosen gives the accounts named, in the configuration's order and each once; without names all
@@ -118,8 +120,9 @@ func unknownAccount(cfg *Config, name string) error {
 
 // A result is how one account ended.
 type result struct {
-	sum fetch.Summary
-	err error
+	sum  fetch.Summary
+	err  error
+	took time.Duration
 }
 
 // all does the accounts, jobs of them at once and perHost of one server at once. An account whose
@@ -161,40 +164,34 @@ func (e *defectError) Error() string { return fmt.Sprintf("a defect of mailhaul:
 
 // guarded does one account and tells how it ended.
 func (f *fetcher) guarded(ctx context.Context, a *Account) (r result) {
+	begun := time.Now()
 	defer func() {
 		if cause := recover(); cause != nil {
 			r.err = &defectError{cause}
 			f.report.write(f.report.err, string(debug.Stack()))
 		}
-		f.report.done(a, r.sum, r.err)
+		r.took = time.Since(begun)
+		f.report.done(a, r.sum, r.err, r.took)
 	}()
 	r.sum, r.err = f.account(ctx, a)
 	return r
 }
 
 // summarise adds up the accounts and gives the error whose status is that of the run.
-func (m *program) summarise(results []result) error {
-	var sum fetch.Summary
+func (m *program) summarise(results []result, took time.Duration) error {
+	t := total{took: took}
 	var errs []error
 	for _, r := range results {
-		add(&sum, r.sum)
+		t.add(r.sum, r.err != nil)
 		if r.err != nil {
 			errs = append(errs, r.err)
 		}
 	}
 	err := firstPermanent(errs)
-	m.report.total(len(results), len(errs), sum, exitStatus(err))
+	t.status = exitStatus(err)
+	m.report.total(t)
 	if err != nil {
 		return &toldError{err}
 	}
 	return nil
-}
-
-func add(sum *fetch.Summary, s fetch.Summary) {
-	sum.Messages += s.Messages
-	sum.Delivered += s.Delivered
-	sum.Octets += s.Octets
-	sum.Deleted += s.Deleted
-	sum.Skipped += s.Skipped
-	sum.Left += s.Left
 }

@@ -90,7 +90,7 @@ func TestBar(t *testing.T) {
 				}
 			}
 			for _, name := range names {
-				r.done(&Account{Name: name}, fetch.Summary{Messages: 100, Delivered: 100, Octets: 1e6}, nil)
+				r.done(&Account{Name: name}, fetch.Summary{Messages: 100, Delivered: 100, Octets: 1e6}, nil, 0)
 			}
 			r.stopBar()
 			seconds := time.Since(begun).Seconds()
@@ -119,7 +119,7 @@ func TestBar(t *testing.T) {
 					}
 				}
 				for _, name := range names {
-					play.done(&Account{Name: name}, fetch.Summary{Messages: 100, Delivered: 100, Octets: 1e6}, nil)
+					play.done(&Account{Name: name}, fetch.Summary{Messages: 100, Delivered: 100, Octets: 1e6}, nil, 0)
 				}
 				if got := strings.Join(s.lines, "\n"); got != want.String() {
 					t.Errorf("torn:\n%s", got)

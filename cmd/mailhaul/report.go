@@ -150,14 +150,14 @@ func failureText(e fetch.Event) string {
 }
 
 // done tells the end of one account: what it did, then what stopped it.
-func (r *report) done(a *Account, sum fetch.Summary, err error) {
+func (r *report) done(a *Account, sum fetch.Summary, err error, took time.Duration) {
 	status := exitStatus(err)
 	r.toBar(func(b *bar) { b.done(a.Name) })
 	if err != nil {
 		r.failures(a, err)
 	}
 	if r.json {
-		r.jsonSummary(a.Name, sum, status)
+		r.jsonSummary(a.Name, sum, status, took)
 		return
 	}
 	if r.verbose < 0 || r.dryRun {

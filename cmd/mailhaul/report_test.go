@@ -40,8 +40,8 @@ func play(r *report) (stdout, stderr string) {
 	}
 	a := &Account{Name: "work", TLS: "implicit", User: "u", Server: Server{Host: "h"}}
 	refused := &pop3.LoginError{Err: &pop3.Error{Command: "PASS", Text: "no\x1b\xff"}}
-	r.done(a, fetch.Summary{Messages: 3, Delivered: 2, Octets: 1235, Deleted: 1, Skipped: 1, Left: 1}, errors.Join(refused, &fetch.LeftError{Messages: 1}))
-	r.total(1, 1, fetch.Summary{Messages: 3, Delivered: 2, Octets: 1235, Deleted: 1, Skipped: 1, Left: 1}, 77)
+	r.done(a, fetch.Summary{Messages: 3, Delivered: 2, Octets: 1235, Deleted: 1, Skipped: 1, Left: 1}, errors.Join(refused, &fetch.LeftError{Messages: 1}), 1234567*time.Microsecond)
+	r.total(total{accounts: 1, failed: 1, sum: fetch.Summary{Messages: 3, Delivered: 2, Octets: 1235, Deleted: 1, Skipped: 1, Left: 1}, status: 77, took: 2 * time.Second})
 	return out.String(), err.String()
 }
 
@@ -75,8 +75,8 @@ func TestJSON(t *testing.T) {
 		`{"v":1,"type":"error","time":"2025-03-04T04:06:07.089Z","account":"work","num":5,"uid":"e","size":9,"reason":"again","repeated":true}`,
 		`{"v":1,"type":"error","time":"2025-03-04T04:06:07.089Z","account":"work","reason":"the server does not delete","warning":true}`,
 		`{"v":1,"type":"error","time":"TIME","account":"work","reason":"login refused: PASS: \"no\\x1b\\xff\"","status":77,"hint":"many servers want the whole address as user, not only \"u\""}`,
-		`{"v":1,"type":"summary","time":"TIME","account":"work","messages":3,"delivered":2,"octets":1235,"deleted":1,"skipped":1,"left":1,"status":77}`,
-		`{"v":1,"type":"summary","time":"TIME","accounts":1,"failed":1,"messages":3,"delivered":2,"octets":1235,"deleted":1,"skipped":1,"left":1,"status":77}`,
+		`{"v":1,"type":"summary","time":"TIME","account":"work","messages":3,"delivered":2,"octets":1235,"deleted":1,"skipped":1,"left":1,"status":77,"seconds":1.235}`,
+		`{"v":1,"type":"summary","time":"TIME","accounts":1,"failed":1,"messages":3,"delivered":2,"octets":1235,"deleted":1,"skipped":1,"left":1,"status":77,"seconds":2.000}`,
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d lines:\n%s", len(got), out)
@@ -121,7 +121,7 @@ work: 3 messages on the server, 2 to retrieve
 work: delivered message 1 (unique-id a\x1b[2J), 1.2 kB to /mail/new/1 (in doubt: an interrupted run may have delivered it already)
 work: would retrieve message 2 (unique-id b\xff\x0a<3>x), 1 byte: new
 work: deleted message 4 (unique-id d), 7 bytes: delivered by an earlier run
-` + line, lines[0] + "mailhaul: work: message 5 (unique-id e), 9 bytes: again\n" + warning + lines[1] + lines[2]},
+` + line + "1 account: 2 messages, 1.2 kB, 1 deleted, 1 left on the server, 1 failed; 2.0 s\n", lines[0] + "mailhaul: work: message 5 (unique-id e), 9 bytes: again\n" + warning + lines[1] + lines[2]},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestNothingNewIsSilent(t *testing.T) {
 	r.event(fetch.Event{Type: fetch.Account, Account: "work", Messages: 10})
 	r.event(fetch.Event{Type: fetch.Skipped, Account: "work", UID: "x", Reason: "kept on the server"})
 	r.event(fetch.Event{Type: fetch.Failed, Account: "work", UID: "x", Reason: "too large", Repeated: true})
-	r.done(&Account{Name: "work"}, fetch.Summary{Messages: 10, Skipped: 9, Left: 1}, &fetch.LeftError{Messages: 1})
+	r.done(&Account{Name: "work"}, fetch.Summary{Messages: 10, Skipped: 9, Left: 1}, &fetch.LeftError{Messages: 1}, 0)
 	if out.Len() > 0 {
 		t.Errorf("printed %q", out.String())
 	}
@@ -183,6 +183,32 @@ func TestVisible(t *testing.T) {
 		}
 		if got := safeLine(visible(in)); got != visible(in) {
 			t.Errorf("%q: escaped twice: %s", in, got)
+		}
+	}
+}
+
+// With several accounts a line sums them up, unless there is nothing to sum up.
+func TestTotal(t *testing.T) {
+	for _, tt := range []struct {
+		r    *report
+		t    total
+		want string
+	}{
+		{&report{}, total{accounts: 5, failed: 1, sum: fetch.Summary{Messages: 200, Delivered: 123, Octets: 4_500_000, Deleted: 120}, took: 12340 * time.Millisecond},
+			"5 accounts: 123 messages, 4.5 MB, 120 deleted, 1 failed; 12.3 s\n"},
+		{&report{}, total{accounts: 2, sum: fetch.Summary{Messages: 9, Skipped: 8, Left: 1}, failed: 1}, "2 accounts: nothing new, 1 left on the server, 1 failed; 0.0 s\n"},
+		{&report{}, total{accounts: 2, sum: fetch.Summary{Deleted: 1}}, "2 accounts: nothing new, 1 deleted; 0.0 s\n"},
+		{&report{}, total{accounts: 2, sum: fetch.Summary{Messages: 9, Skipped: 9}}, ""},
+		{&report{}, total{accounts: 1, sum: fetch.Summary{Delivered: 1}}, ""},
+		{&report{verbose: 1}, total{accounts: 1, sum: fetch.Summary{Messages: 9, Skipped: 9}}, "1 account: nothing new; 0.0 s\n"},
+		{&report{verbose: 1, dryRun: true}, total{accounts: 2}, ""},
+		{&report{verbose: -1}, total{accounts: 2, failed: 2}, ""},
+		{&report{}, total{status: exConfig}, ""},
+	} {
+		var out bytes.Buffer
+		tt.r.out = &out
+		if tt.r.total(tt.t); out.String() != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.t, out.String(), tt.want)
 		}
 	}
 }

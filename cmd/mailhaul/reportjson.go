@@ -47,6 +47,12 @@ func (l *jsonLine) number(name string, n int64) {
 	l.buf = strconv.AppendInt(l.buf, n, 10)
 }
 
+// seconds adds a number of them, with three decimal places.
+func (l *jsonLine) seconds(name string, d time.Duration) {
+	l.name(name)
+	l.buf = strconv.AppendFloat(l.buf, d.Round(time.Millisecond).Seconds(), 'f', 3, 64)
+}
+
 // flag adds a field that stands only where it is true.
 func (l *jsonLine) flag(name string, b bool) {
 	if b {
@@ -111,21 +117,10 @@ func (l *jsonLine) summary(sum fetch.Summary, status int) {
 }
 
 // jsonSummary ends one account.
-func (r *report) jsonSummary(account string, sum fetch.Summary, status int) {
+func (r *report) jsonSummary(account string, sum fetch.Summary, status int, took time.Duration) {
 	l := newJSONLine("summary", time.Now())
 	l.text("account", account)
 	l.summary(sum, status)
-	r.write(r.out, l.String())
-}
-
-// total is the last line of --json: the sums of all accounts, and the exit status.
-func (r *report) total(accounts, failed int, sum fetch.Summary, status int) {
-	if !r.json {
-		return
-	}
-	l := newJSONLine("summary", time.Now())
-	l.number("accounts", int64(accounts))
-	l.number("failed", int64(failed))
-	l.summary(sum, status)
+	l.seconds("seconds", took)
 	r.write(r.out, l.String())
 }
