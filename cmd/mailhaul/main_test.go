@@ -188,7 +188,8 @@ func TestImportsRunOneWay(t *testing.T) {
 		"fetch/state":         {},
 		"deliver":             {},
 		"fetch":               {"deliver", "fetch/pop3", "fetch/state"},
-		"cmd/mailhaul":        {"deliver", "fetch", "fetch/pop3", "fetch/pop3/pop3test", "fetch/state"},
+		"cmd/mailhaul/peer":   {},
+		"cmd/mailhaul":        {"cmd/mailhaul/peer", "deliver", "fetch", "fetch/pop3", "fetch/pop3/pop3test", "fetch/state"},
 	}
 	seen := map[string]bool{}
 	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
