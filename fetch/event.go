@@ -20,6 +20,9 @@ type Event struct {
 	Warning     bool   // a Failed event that leaves nothing undone and does not change the exit status
 	Planned     bool   // a dry run: it would be so
 
+	Attempts int       // of a Failed event about a message: how often it was tried
+	Next     time.Time // of a Failed event about a message: not tried before; zero: in the next run
+
 	Messages int   // of an Account event: messages on the server
 	Octets   int64 // of an Account event: their octets, -1 if unknown
 	Retrieve int   // of an Account event: how many are to be retrieved

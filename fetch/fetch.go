@@ -25,6 +25,7 @@ type Options struct {
 	DeleteAfter time.Duration // with Keep: delete them when they were delivered so long ago; 0 = never
 	MaxSize     int64         // octets; larger messages stay and are reported; 0 = no limit
 	MaxMessages int           // retrieve at most so many; 0 = no limit
+	Retry       bool          // try what failed before now, and not when its time has come
 	NoReceived  bool          // put no Received field in front
 	DryRun      bool          // list and plan only, change nothing
 	Pipelining  bool          // send ahead where the server announces PIPELINING
@@ -264,7 +265,7 @@ func (r *run) announce(p *plan) {
 			r.itemEvent(Deleted, it, Event{Planned: true, Reason: it.reason})
 		}
 		for _, it := range p.left {
-			r.itemEvent(Failed, it, Event{Planned: true, Reason: it.reason, Err: errLeft})
+			r.itemEvent(Failed, it, Event{Planned: true, Reason: it.reason, Err: errLeft, Attempts: it.tries, Next: it.next})
 		}
 	}
 }

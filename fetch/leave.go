@@ -3,8 +3,10 @@ package fetch
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
+	"mailhaul/fetch/pop3"
 	"mailhaul/fetch/state"
 )
 
@@ -12,23 +14,29 @@ import (
 // that the doubt outlives the runs in which it is not tried again.
 const doubtField = "doubt=1"
 
+// passesField marks the entry of a message that failed for a reason which may pass by itself, for the
+// runs in which it is not tried.
+const passesField = "temporary=1"
+
 // again is after how long a trouble is told of once more, if it is the same.
 const again = 24 * time.Hour
 
 // report tells of the messages that cannot be had, by plan.
 func (r *run) report(p *plan) error {
 	for _, it := range p.left {
-		if err := r.remember(it, it.reason, false); err != nil {
+		if err := r.remember(it, it.reason, false, it.passes); err != nil {
 			return err
 		}
-		r.count(it, errors.New(it.reason), false)
+		r.count(it, errors.New(it.reason), it.passes)
 	}
 	return r.recordFailed()
 }
 
-// leave notes that a message which was asked for stays on the server.
+// leave notes that a message which was asked for stays on the server. What ails the server as a
+// whole (RFC 3206, section 4: SYS) is no failure of the message, and no reason to try it less often.
 func (r *run) leave(it *item, why error, temporary bool) error {
-	err := r.remember(it, why.Error(), true)
+	var pe *pop3.Error
+	err := r.remember(it, why.Error(), !errors.As(why, &pe) || !strings.HasPrefix(pe.Code, "SYS/"), temporary)
 	r.count(it, why, temporary)
 	return err
 }
@@ -39,12 +47,13 @@ func (r *run) count(it *item, why error, temporary bool) {
 	if !temporary {
 		r.leftErr.Temporary = false
 	}
-	r.itemEvent(Failed, it, Event{Err: why, Reason: why.Error(), Repeated: it.told})
+	r.itemEvent(Failed, it, Event{Err: why, Reason: why.Error(), Repeated: it.told, Attempts: it.tries, Next: it.next})
 }
 
 // remember prepares the state's entry for a message that stays: how often it was tried, why it
-// failed and when that was told last. Nothing is written for what is known and was told today.
-func (r *run) remember(it *item, reason string, tried bool) error {
+// failed, when that was told last and when it is tried again. Nothing is written for what is known and
+// was told today.
+func (r *run) remember(it *item, reason string, tried, temporary bool) error {
 	if it.uid == "" || it.listed > 1 {
 		return nil
 	}
@@ -57,6 +66,7 @@ func (r *run) remember(it *item, reason string, tried bool) error {
 		}
 	}
 	it.told = e.Reason == reason && r.now.Sub(e.Reported) < again && !r.now.Before(e.Reported)
+	was := slices.Contains(e.Rest, passesField)
 	if r.inDoubt(it) && !slices.Contains(e.Rest, doubtField) {
 		e.Rest = append(slices.Clone(e.Rest), doubtField)
 	} else if it.told && !tried {
@@ -66,8 +76,18 @@ func (r *run) remember(it *item, reason string, tried bool) error {
 		e.Time = r.now
 		if tried {
 			e.Attempts++
+			e.Next = nextAttempt(r.now, e.Attempts)
+		} else if e.Reason != reason {
+			e.Next = time.Time{}
 		}
 		e.Reason = reason
+		if temporary != was {
+			e.Rest = slices.DeleteFunc(slices.Clone(e.Rest), func(f string) bool { return f == passesField })
+			if temporary {
+				e.Rest = append(e.Rest, passesField)
+			}
+		}
+		it.tries, it.next = e.Attempts, e.Next
 	}
 	if !it.told {
 		e.Reported = r.now
@@ -88,8 +108,15 @@ func (r *run) attempted(it *item, why error) {
 	if len(known) > 0 {
 		e = known[0]
 	}
-	e.Time, e.Reason = r.now, why.Error()
-	e.Attempts++
+	e.Time, e.Reason, e.Next = r.now, why.Error(), time.Time{}
+	e.Rest = slices.DeleteFunc(slices.Clone(e.Rest), func(f string) bool { return f == passesField })
+	switch {
+	case !errors.Is(why, errNoRoom):
+		e.Attempts++
+		e.Next = nextAttempt(r.now, e.Attempts-mayBeChance)
+	case e.Attempts < 2:
+		e.Attempts++ // no more than the plan needs to know (breaks): the disk is full, which is not its fault
+	}
 	r.failed = append(r.failed, e)
 }
 

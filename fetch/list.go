@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"mailhaul/deliver"
 	"mailhaul/fetch/pop3"
@@ -22,6 +23,8 @@ type item struct {
 	reason string          // why it is skipped, identified, left
 	tries  int             // how often it failed before
 	why    string          // for what reason it failed before
+	next   time.Time       // not tried before; zero: at once
+	passes bool            // what it failed for may pass by itself
 	doubt  bool            // a command may have delivered it in an earlier run
 	told   bool            // why it stays was told of within the last day
 	digest *deliver.Digest // of what was retrieved to identify it

@@ -99,12 +99,18 @@ func (r *run) place(p *plan, it *item) {
 	if failed {
 		it.tries, it.why = known[0].Attempts, known[0].Reason
 		it.doubt = slices.Contains(known[0].Rest, doubtField)
+		it.passes = slices.Contains(known[0].Rest, passesField)
+		if it.listed == 1 && r.waits(known[0]) { // else nobody knows which of them it was
+			it.next = known[0].Next
+		}
 	}
 	known = slices.DeleteFunc(known, func(e state.Entry) bool {
 		// A tombstone without a hash tells nothing of what is listed now.
 		return e.Status == state.Failed || e.Status == state.Deleted && e.Body == ""
 	})
 	switch {
+	case len(known) == 0 && !it.next.IsZero() && !r.tooLarge(it):
+		put(&p.left, it.why)
 	case len(known) == 0 && failed:
 		r.want(p, it, reasonAgain)
 	case len(known) == 0:
@@ -147,8 +153,8 @@ func (r *run) placeKnown(p *plan, it *item, e state.Entry) {
 
 // want plans the retrieval of a message, unless it is too large.
 func (r *run) want(p *plan, it *item, reason string) {
-	if max := r.opts.MaxSize; max > 0 && it.size > max {
-		it.reason = tooLarge(it.size, max)
+	if r.tooLarge(it) {
+		it.reason, it.passes, it.next = tooLarge(it.size, r.opts.MaxSize), false, time.Time{}
 		p.left = append(p.left, it)
 		return
 	}
@@ -176,6 +182,8 @@ func (r *run) lacks() bool {
 	}
 	return false
 }
+
+func (r *run) tooLarge(it *item) bool { return r.opts.MaxSize > 0 && it.size > r.opts.MaxSize }
 
 func tooLarge(size, max int64) string {
 	return fmt.Sprintf("%d octets are more than max_size, %d", size, max)

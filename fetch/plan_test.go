@@ -26,6 +26,11 @@ func TestPlan(t *testing.T) {
 	failed := func(why error, tries int) state.Entry {
 		return state.Entry{UID: "a", Status: state.Failed, Time: now.Add(-day), Reason: why.Error(), Attempts: tries}
 	}
+	waiting := func(d time.Duration) state.Entry {
+		e := failed(errTooLarge, 3)
+		e.Next = now.Add(d)
+		return e
+	}
 	noHash := entry(state.Delivered, day)
 	noHash.Body, noHash.Head = "", ""
 	short := entry(state.Delivered, day)
@@ -87,6 +92,13 @@ func TestPlan(t *testing.T) {
 
 		{name: "failed before", listed: []item{a, b}, known: []state.Entry{failed(errTooLarge, 1)}, want: "retrieve 3 1"},
 		{name: "failed before, twice listed", listed: []item{a, a2, b}, known: []state.Entry{failed(errTooLarge, 1)}, want: "retrieve 3 1 2"},
+		{name: "not due", listed: []item{a, b}, known: []state.Entry{waiting(time.Minute)}, want: "retrieve 3; left 1"},
+		{name: "not due, to be tried all the same", listed: []item{a, b}, known: []state.Entry{waiting(time.Minute)}, opts: Options{Retry: true}, want: "retrieve 3 1"},
+		{name: "due", listed: []item{a, b}, known: []state.Entry{waiting(0)}, want: "retrieve 3 1"},
+		{name: "due in more than a day: the clock was wrong", listed: []item{a, b}, known: []state.Entry{waiting(day + time.Second)}, want: "retrieve 3 1"},
+		{name: "due in a day", listed: []item{a, b}, known: []state.Entry{waiting(day)}, want: "retrieve 3; left 1"},
+		{name: "not due, twice listed", listed: []item{a, a2}, known: []state.Entry{waiting(time.Minute)}, want: "retrieve 1 2"},
+		{name: "not due, and others to be deleted", listed: []item{a, b}, known: []state.Entry{waiting(time.Minute), of("b", entry(state.Delivered, day))}, want: "identify 3; left 1"},
 		{name: "never tried", listed: []item{a, b}, known: []state.Entry{failed(errTooLarge, 0)}, want: "retrieve 1 3"},
 		{name: "failed before, limit", listed: []item{a, b}, known: []state.Entry{failed(errTooLarge, 1)}, opts: Options{MaxMessages: 1}, want: "retrieve 3; skip 1"},
 		{name: "failed before, others to be deleted", listed: []item{a, b}, known: []state.Entry{failed(errTooLarge, 1), of("b", entry(state.Delivered, day))}, want: "retrieve 1; identify 3"},

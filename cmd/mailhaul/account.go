@@ -22,6 +22,7 @@ type fetcher struct {
 	dryRun bool
 	keep   bool
 	limit  int
+	retry  bool
 	wait   time.Duration
 	byHand bool // a person logs in, and begins TLS where that is not implicit
 }
@@ -89,7 +90,7 @@ func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
 	opts := fetch.Options{
 		Account: a.Name, Server: a.Server.Host, User: a.User,
 		Keep: a.Keep || f.keep, DeleteAfter: a.DeleteAfter,
-		Newest: st.Newest(), MaxSize: a.MaxSize, MaxMessages: a.MaxMessages, NoReceived: a.NoReceived, DryRun: f.dryRun,
+		Newest: st.Newest(), MaxSize: a.MaxSize, MaxMessages: a.MaxMessages, Retry: f.retry, NoReceived: a.NoReceived, DryRun: f.dryRun,
 		NoSkipped: !f.report.tellsSkipped(),
 	}
 	if f.keep {

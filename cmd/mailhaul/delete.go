@@ -227,7 +227,7 @@ func bury(st *state.File, d *maildrop, gone []mail) error {
 		buried[x.uid] = true
 		for _, e := range st.Lookup(x.uid) {
 			if e.Status == state.Failed {
-				e.Attempts, e.Reason, e.Reported = 0, "", time.Time{}
+				e.Attempts, e.Reason, e.Reported, e.Next = 0, "", time.Time{}, time.Time{}
 			}
 			e.Status, e.Time = state.Deleted, time.Now()
 			es = append(es, e)

@@ -23,11 +23,13 @@ func (m *program) fetchCommand() *cli.Command {
    mailhaul fetch                        all accounts; the line for cron
    mailhaul fetch --dry-run work         what would be done, and why
    mailhaul fetch --keep --limit 10 work try it with ten messages, delete nothing
+   mailhaul fetch --retry work           what failed for a reason that is mended now
    mailhaul fetch --json | jq -c 'select(.type=="message")'`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, DisableDefaultText: true, Usage: "print the plan and its reasons, touch nothing"},
 			&cli.BoolFlag{Name: "keep", DisableDefaultText: true, Usage: "delete nothing on the server"},
 			&cli.IntFlag{Name: "limit", DefaultText: "no limit", Usage: "retrieve at most `N` messages of each account"},
+			&cli.BoolFlag{Name: "retry", DisableDefaultText: true, Usage: "try messages that failed again now, and not when their time has come"},
 			&cli.IntFlag{Name: "jobs", Value: 8, Usage: "do at most `N` accounts at once"},
 			&cli.IntFlag{Name: "max-per-host", Value: 4, Usage: "do at most `N` accounts of one server at once"},
 			&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "print one JSON object a line"},
@@ -43,7 +45,7 @@ func (m *program) fetchCommand() *cli.Command {
 // target.
 func (m *program) fetch(c *cli.Context) error {
 	m.report.json, m.report.dryRun = c.Bool("json"), c.Bool("dry-run")
-	f := &fetcher{program: m, asker: newAsker(os.Stderr), dryRun: c.Bool("dry-run"), keep: c.Bool("keep"), limit: c.Int("limit")}
+	f := &fetcher{program: m, asker: newAsker(os.Stderr), dryRun: c.Bool("dry-run"), keep: c.Bool("keep"), limit: c.Int("limit"), retry: c.Bool("retry")}
 	for _, name := range []string{"limit", "jobs", "max-per-host"} {
 		if c.IsSet(name) && c.Int(name) < 1 {
 			return usagef("option --%s: want a number from 1 on", name)

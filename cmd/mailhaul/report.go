@@ -128,12 +128,24 @@ func (r *report) failedEvent(e fetch.Event) {
 	if e.Num > 0 || e.UID != "" {
 		text += which(e) + ": "
 	}
-	text += failureText(e)
+	text += failureText(e) + attemptsText(e)
 	if e.Warning {
 		r.complain(prioWarning, "warning: "+text)
 		return
 	}
 	r.complain(prioError, text)
+}
+
+// attemptsText says how often a message was tried, once that says more than that it failed.
+func attemptsText(e fetch.Event) string {
+	if e.Attempts < 2 {
+		return ""
+	}
+	text := fmt.Sprintf(" (tried %d times", e.Attempts)
+	if !e.Next.IsZero() {
+		text += ", the next time from " + e.Next.Local().Format(time.DateTime) + " on"
+	}
+	return text + ")"
 }
 
 // failureText says what an event's Reason and Err say, without saying it twice.

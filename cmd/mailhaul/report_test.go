@@ -26,7 +26,7 @@ func events() []fetch.Event {
 		{Type: fetch.Skipped, Num: 3, UID: "c", Size: 7, Reason: "kept on the server"},
 		{Type: fetch.Deleted, Num: 4, UID: "d", Size: 7, Reason: "delivered by an earlier run"},
 		{Type: fetch.Failed, Num: 5, UID: "e", Size: 9, Reason: "refused", Err: errors.New("RETR: \"no\"")},
-		{Type: fetch.Failed, Num: 5, UID: "e", Size: 9, Err: errors.New("again"), Repeated: true},
+		{Type: fetch.Failed, Num: 5, UID: "e", Size: 9, Err: errors.New("again"), Repeated: true, Attempts: 2, Next: moment.Add(time.Hour)},
 		{Type: fetch.Failed, Reason: "the server does not delete", Warning: true},
 	}
 }
@@ -72,7 +72,7 @@ func TestJSON(t *testing.T) {
 		`{"v":1,"type":"skipped","time":"2025-03-04T04:06:07.089Z","account":"work","num":3,"uid":"c","size":7,"reason":"kept on the server"}`,
 		`{"v":1,"type":"deleted","time":"2025-03-04T04:06:07.089Z","account":"work","num":4,"uid":"d","size":7,"reason":"delivered by an earlier run"}`,
 		`{"v":1,"type":"error","time":"2025-03-04T04:06:07.089Z","account":"work","num":5,"uid":"e","size":9,"reason":"refused: RETR: \"no\""}`,
-		`{"v":1,"type":"error","time":"2025-03-04T04:06:07.089Z","account":"work","num":5,"uid":"e","size":9,"reason":"again","repeated":true}`,
+		`{"v":1,"type":"error","time":"2025-03-04T04:06:07.089Z","account":"work","num":5,"uid":"e","size":9,"reason":"again","attempts":2,"next":"2025-03-04T05:06:07.089Z","repeated":true}`,
 		`{"v":1,"type":"error","time":"2025-03-04T04:06:07.089Z","account":"work","reason":"the server does not delete","warning":true}`,
 		`{"v":1,"type":"error","time":"TIME","account":"work","reason":"login refused: PASS: \"no\\x1b\\xff\"","status":77,"hint":"many servers want the whole address as user, not only \"u\""}`,
 		`{"v":1,"type":"summary","time":"TIME","account":"work","messages":3,"delivered":2,"octets":1235,"deleted":1,"skipped":1,"left":1,"status":77,"seconds":1.235}`,
@@ -121,7 +121,7 @@ work: 3 messages on the server, 2 to retrieve
 work: delivered message 1 (unique-id a\x1b[2J), 1.2 kB to /mail/new/1 (in doubt: an interrupted run may have delivered it already)
 work: would retrieve message 2 (unique-id b\xff\x0a<3>x), 1 byte: new
 work: deleted message 4 (unique-id d), 7 bytes: delivered by an earlier run
-` + line + "1 account: 2 messages, 1.2 kB, 1 deleted, 1 left on the server, 1 failed; 2.0 s\n", lines[0] + "mailhaul: work: message 5 (unique-id e), 9 bytes: again\n" + warning + lines[1] + lines[2]},
+` + line + "1 account: 2 messages, 1.2 kB, 1 deleted, 1 left on the server, 1 failed; 2.0 s\n", lines[0] + "mailhaul: work: message 5 (unique-id e), 9 bytes: again (tried 2 times, the next time from " + moment.Add(time.Hour).Local().Format(time.DateTime) + " on)\n" + warning + lines[1] + lines[2]},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

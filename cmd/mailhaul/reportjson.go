@@ -19,8 +19,12 @@ type jsonLine struct{ buf []byte }
 func newJSONLine(typ string, t time.Time) *jsonLine {
 	l := &jsonLine{buf: []byte(`{"v":1`)}
 	l.text("type", typ)
-	l.text("time", t.UTC().Format("2006-01-02T15:04:05.000Z"))
+	l.moment("time", t)
 	return l
+}
+
+func (l *jsonLine) moment(name string, t time.Time) {
+	l.text(name, t.UTC().Format("2006-01-02T15:04:05.000Z"))
 }
 
 func (l *jsonLine) name(name string) { l.buf = append(l.buf, `,"`+name+`":`...) }
@@ -88,6 +92,12 @@ func (r *report) jsonEvent(e fetch.Event) {
 		l.text("reason", failureText(e))
 	} else {
 		l.text("reason", e.Reason)
+	}
+	if e.Attempts > 0 {
+		l.number("attempts", int64(e.Attempts))
+	}
+	if !e.Next.IsZero() {
+		l.moment("next", e.Next)
 	}
 	l.flag("planned", e.Planned)
 	l.flag("in_doubt", e.InDoubt)

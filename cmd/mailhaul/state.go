@@ -108,6 +108,12 @@ func (m *program) stateShow(c *cli.Context) error {
 		if !e.Absent.IsZero() {
 			fmt.Fprintf(out, "  not listed since %s", e.Absent.Local().Format(time.DateTime))
 		}
+		if e.Attempts > 0 {
+			fmt.Fprintf(out, "  tried %d", e.Attempts)
+		}
+		if !e.Next.IsZero() {
+			fmt.Fprintf(out, "  next from %s", e.Next.Local().Format(time.DateTime))
+		}
 		if e.Reason != "" {
 			fmt.Fprintf(out, "  %s", visible(e.Reason))
 		}

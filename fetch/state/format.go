@@ -87,6 +87,7 @@ func (b *batch) entry(s *slot) {
 			b.text(" reason=", m.reason)
 		}
 		b.moment(" reported=", m.reported)
+		b.moment(" next=", m.next)
 		for _, field := range m.rest {
 			b.buf = append(append(b.buf, ' '), field...)
 		}
@@ -257,7 +258,7 @@ func validRest(f string) bool {
 
 func knownKey(k []byte) bool {
 	switch string(k) {
-	case "uid", "status", "time", "size", "head", "body", "copy", "absent", "attempts", "reason", "reported", "n", "crc":
+	case "uid", "status", "time", "size", "head", "body", "copy", "absent", "attempts", "reason", "reported", "next", "n", "crc":
 		return true
 	}
 	return false

@@ -79,7 +79,7 @@ func (f *File) setListed(gone, changed []int32, seconds int64) error {
 	turned := make([]slot, len(changed))
 	for i, at := range changed {
 		s := f.table.slots[at]
-		m := more{absent: never, reported: never}
+		m := more{absent: never, reported: never, next: never}
 		if s.more != nil {
 			m = *s.more
 		}

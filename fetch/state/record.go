@@ -18,7 +18,7 @@ type record struct {
 func (r *record) entry(fields []field) bool {
 	r.slot = slot{time: never, next: -1}
 	r.copy, r.hasTime = 0, false
-	m := more{absent: never, reported: never}
+	m := more{absent: never, reported: never, next: never}
 	var head, body []byte
 	var seen uint
 	var ok bool
@@ -61,6 +61,9 @@ func (r *record) entry(fields []field) bool {
 		case "reported":
 			bit = 1024
 			m.reported, ok = parseMoment(f.value)
+		case "next":
+			bit = 2048
+			m.next, ok = parseMoment(f.value)
 		case "n", "crc":
 			ok = false // not where they belong
 		default:

@@ -48,6 +48,7 @@ type Entry struct {
 	Attempts int       // of a Failed one
 	Reason   string    // of a Failed one
 	Reported time.Time // of a Failed one: when the user was told
+	Next     time.Time // of a Failed one: not tried before; zero: at once
 
 	Rest []string // fields of a newer version, "key=value" as in the file
 }

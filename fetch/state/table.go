@@ -35,6 +35,7 @@ type more struct {
 	copy     int
 	absent   int64
 	reported int64
+	next     int64 // may lie in the future: it says nothing of the clock
 	attempts int
 	reason   string
 	rest     []string
@@ -111,7 +112,7 @@ func slotOf(e *Entry) (slot, error) {
 	if _, err := s.setText(nil, []byte(e.UID), []byte(e.Head), []byte(e.Body)); err != nil {
 		return s, err
 	}
-	for _, t := range []time.Time{e.Time, e.Absent, e.Reported} {
+	for _, t := range []time.Time{e.Time, e.Absent, e.Reported, e.Next} {
 		if y := t.UTC().Year(); y < 1 || y > 9999 {
 			return s, errors.New("time cannot be written")
 		}
@@ -124,7 +125,7 @@ func slotOf(e *Entry) (slot, error) {
 			return s, errors.New("unknown field is not key=value")
 		}
 	}
-	m := more{copy: e.Copy, absent: e.Absent.Unix(), reported: e.Reported.Unix(),
+	m := more{copy: e.Copy, absent: e.Absent.Unix(), reported: e.Reported.Unix(), next: e.Next.Unix(),
 		attempts: e.Attempts, reason: e.Reason, rest: e.Rest}
 	s.setMore(m)
 	return s, nil
@@ -135,7 +136,7 @@ func (s *slot) setMore(m more) {
 		m.copy = 0
 	}
 	s.more = nil
-	if m.copy != 0 || m.absent != never || m.reported != never || m.attempts != 0 || m.reason != "" || len(m.rest) > 0 {
+	if m.copy != 0 || m.absent != never || m.reported != never || m.next != never || m.attempts != 0 || m.reason != "" || len(m.rest) > 0 {
 		kept := m // on the heap, which most have no need of
 		kept.rest = slices.Clone(m.rest)
 		s.more = &kept
@@ -146,7 +147,7 @@ func (s *slot) entry() Entry {
 	e := Entry{UID: s.uid(), Copy: s.copyNumber(), Status: Status(statusNames[s.status]), Time: utc(s.time),
 		Size: s.size, Head: hex.EncodeToString([]byte(s.head())), Body: hex.EncodeToString([]byte(s.body()))}
 	if m := s.more; m != nil {
-		e.Absent, e.Reported = utc(m.absent), utc(m.reported)
+		e.Absent, e.Reported, e.Next = utc(m.absent), utc(m.reported), utc(m.next)
 		e.Attempts, e.Reason, e.Rest = m.attempts, m.reason, slices.Clone(m.rest)
 	}
 	return e
