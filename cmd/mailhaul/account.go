@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"mailhaul/deliver"
@@ -25,6 +27,13 @@ type fetcher struct {
 	retry  bool
 	wait   time.Duration
 	byHand bool // a person logs in, and begins TLS where that is not implicit
+
+	unowned func() ([]state.Found, error) // see there; read once for all accounts
+}
+
+func (m *program) newFetcher(cfg *Config) *fetcher {
+	return &fetcher{program: m, cfg: cfg, asker: newAsker(os.Stderr),
+		unowned: sync.OnceValues(func() ([]state.Found, error) { return unowned(cfg) })}
 }
 
 // errStopped says that the run was stopped before the account's session began.
@@ -144,7 +153,7 @@ func (f *fetcher) openState(ctx context.Context, a *Account) (*state.File, error
 		f.report.warn(a.Name, "state file %s: %s", st.Path(), d)
 	}
 	if st.New() {
-		if err := orphan(f.cfg, a); err != nil {
+		if err := f.orphan(a); err != nil {
 			return nil, errors.Join(err, st.Close())
 		}
 	}
@@ -182,19 +191,30 @@ func (e *orphanError) Error() string {
 }
 
 // orphan looks for a state of the same server and user that belongs to no configured account.
-func orphan(cfg *Config, a *Account) error {
-	found, err := state.List(cfg.StateDir)
+func (f *fetcher) orphan(a *Account) error {
+	found, err := f.unowned()
 	if err != nil {
 		return err
 	}
 	for _, s := range found {
-		name := filepath.Base(s.Path)
-		owned := slices.ContainsFunc(cfg.Accounts, func(b *Account) bool { return state.FileName(b.Name) == name })
-		if !owned && s.Err == nil && s.Identity.Equal(a.identity()) {
-			return &orphanError{Account: a.Name, Old: accountOf(name), Path: s.Path}
+		if s.Err == nil && s.Identity.Equal(a.identity()) {
+			return &orphanError{Account: a.Name, Old: accountOf(filepath.Base(s.Path)), Path: s.Path}
 		}
 	}
 	return nil
+}
+
+// unowned gives the states of no configured account.
+func unowned(cfg *Config) ([]state.Found, error) {
+	found, err := state.List(cfg.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	owned := make(map[string]bool, len(cfg.Accounts))
+	for _, a := range cfg.Accounts {
+		owned[state.FileName(a.Name)] = true
+	}
+	return slices.DeleteFunc(found, func(s state.Found) bool { return owned[filepath.Base(s.Path)] }), nil
 }
 
 // openTarget opens the account's destination. It may be made as long as nothing was delivered to

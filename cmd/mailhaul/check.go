@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
@@ -55,7 +54,8 @@ func (m *program) check(c *cli.Context) error {
 		m.checkTotal(0, 0, exitStatus(err))
 		return &toldError{err}
 	}
-	f := &fetcher{program: m, cfg: cfg, asker: newAsker(os.Stderr), dryRun: true}
+	f := m.newFetcher(cfg)
+	f.dryRun = true
 	var errs []error
 	for _, a := range accounts {
 		k := &checker{fetcher: f, a: a}
@@ -111,7 +111,7 @@ func (k *checker) local() {
 		err = &state.IdentityError{Path: st.Path(), Have: st.Identity(), Want: k.a.identity()}
 	}
 	if err == nil && st.New() {
-		err = orphan(k.cfg, k.a)
+		err = k.orphan(k.a)
 	}
 	if err == nil {
 		err = mayWrite(k.cfg.StateDir)

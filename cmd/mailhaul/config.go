@@ -70,7 +70,7 @@ func loadConfig(path string, needsSecret func(account string) bool) (*Config, er
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{}
+	l := &loader{named: map[string]*Account{}}
 	main := l.read(path)
 	if main == nil {
 		return nil, &ConfigError{l.problems}
@@ -88,8 +88,11 @@ func loadConfig(path string, needsSecret func(account string) bool) (*Config, er
 	for _, f := range files {
 		l.accounts(cfg, f, defaults, filepath.Dir(path), needsSecret)
 	}
+	if rows := l.accountsFrom(cfg, main, defaults, needsSecret); rows != nil {
+		files = append(files, rows)
+	}
 	if len(cfg.Accounts) == 0 && len(l.problems) == 0 {
-		l.report(main, nil, "no accounts: it needs at least one [accounts.NAME]")
+		l.report(main, nil, "no accounts: it needs at least one [accounts.NAME], or accounts_from")
 	}
 	if cfg.StateDir == "" {
 		if cfg.StateDir, err = defaultStateDir(); err != nil {
@@ -110,6 +113,13 @@ func loadConfig(path string, needsSecret func(account string) bool) (*Config, er
 
 type loader struct {
 	problems []Problem
+	named    map[string]*Account
+}
+
+// add takes an account into the configuration.
+func (l *loader) add(cfg *Config, a *Account) {
+	cfg.Accounts = append(cfg.Accounts, a)
+	l.named[a.Name] = a
 }
 
 // report notes a problem of f at the key, nil for the file as a whole.
@@ -136,7 +146,7 @@ func (l *loader) sort(files []*configFile) {
 
 // top reads the keys outside the tables.
 func (l *loader) top(cfg *Config, f *configFile) {
-	known := []string{"state_dir", "include", "defaults", "accounts"}
+	known := []string{"state_dir", "include", "defaults", "accounts", "accounts_from"}
 	for _, key := range f.under(nil) {
 		if !slices.Contains(known, key[0]) {
 			l.unknown(f, key, known)
@@ -200,13 +210,13 @@ func (l *loader) accounts(cfg *Config, f *configFile, defaults map[string]any, d
 			l.report(f, at, "%s", why)
 			continue
 		}
-		if other := cfg.Account(name); other != nil {
+		if other := l.named[name]; other != nil {
 			l.report(f, at, "this account is also in %s, line %d", other.file, other.line)
 			continue
 		}
 		b := l.builder(f, at, table)
 		b.inherited, b.dir = defaults, dir
-		cfg.Accounts = append(cfg.Accounts, b.account(needsSecret))
+		l.add(cfg, b.account(needsSecret))
 	}
 }
 

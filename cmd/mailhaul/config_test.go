@@ -33,7 +33,9 @@ func write(t *testing.T, dir, name, text string, mode os.FileMode) string {
 
 func load(t *testing.T, text string) (*Config, error) {
 	t.Helper()
-	p := write(t, t.TempDir(), "c.toml", text, 0o600)
+	dir := t.TempDir()
+	write(t, dir, "accounts.csv", "user,password\nann@example.org,x\n", 0o600) // of the examples
+	p := write(t, dir, "c.toml", text, 0o600)
 	return loadConfig(p, func(string) bool { return true })
 }
 

@@ -16,12 +16,14 @@ type builder struct {
 	at        toml.Key // accounts.NAME or defaults
 	own       map[string]any
 	inherited map[string]any
-	dir       string // what relative paths of inherited are relative to
+	dir       string   // what relative paths of inherited are relative to
+	base      string   // … and those of own
+	also      []string // keys of the table that are not the account's
 	a         *Account
 }
 
 func (l *loader) builder(f *configFile, at toml.Key, own map[string]any) *builder {
-	return &builder{loader: l, f: f, at: at, own: own, a: &Account{
+	return &builder{loader: l, f: f, at: at, own: own, base: filepath.Dir(f.path), a: &Account{
 		Name: at[len(at)-1], file: f.path, line: f.line(at),
 		TLS: "implicit", Auth: "auto", Timeout: time.Minute, ConnectTimeout: 30 * time.Second,
 	}}
@@ -34,7 +36,7 @@ func (b *builder) setAll() {
 	b.names()
 	for _, k := range accountKeys {
 		if v, ok := b.own[k.name]; ok {
-			if err := k.set(b.a, v, filepath.Dir(b.f.path)); err != nil {
+			if err := k.set(b.a, v, b.base); err != nil {
 				b.report(b.f, b.key(k.name), "%v", err)
 			}
 		}
@@ -43,7 +45,7 @@ func (b *builder) setAll() {
 
 // names reports keys that do not exist, deliver's among them.
 func (b *builder) names() {
-	known := keyNames()
+	known := append(keyNames(), b.also...)
 	for _, key := range b.f.under(b.at) {
 		if !slices.Contains(known, key[len(b.at)]) {
 			b.unknown(b.f, key, known)
@@ -85,7 +87,7 @@ func (b *builder) account(needsSecret func(string) bool) *Account {
 	b.names()
 	for _, k := range accountKeys {
 		v, own := b.own[k.name]
-		dir := filepath.Dir(b.f.path)
+		dir := b.base
 		if !own {
 			var ok bool
 			if v, ok = b.inherited[k.name]; !ok || k.secret && ownSecret {

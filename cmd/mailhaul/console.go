@@ -90,7 +90,8 @@ func (m *program) consoleState(ctx context.Context, cfg *Config, a *Account, wai
 
 // converse opens the session and does what the keyboard says.
 func (m *program) converse(ctx context.Context, cfg *Config, a *Account, st *state.File, byHand, strict bool) error {
-	f := &fetcher{program: m, cfg: cfg, asker: newAsker(os.Stderr), dryRun: true, byHand: byHand}
+	f := m.newFetcher(cfg)
+	f.dryRun, f.byHand = true, byHand
 	s, err := f.newSession(ctx, a, st)
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func (m *program) demo(c *cli.Context) error {
 	a.Server.setPort(a.TLS)
 
 	m.report.verbose = max(m.report.verbose, 1)
-	f := &fetcher{program: m, cfg: &Config{StateDir: stateDir, Accounts: []*Account{a}}, asker: newAsker(os.Stderr)}
+	f := m.newFetcher(&Config{StateDir: stateDir, Accounts: []*Account{a}})
 	fmt.Printf(`A POP3 server with sample mail listens on %s. This is the configuration:
 
     [accounts.demo]

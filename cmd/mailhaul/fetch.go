@@ -45,7 +45,6 @@ func (m *program) fetchCommand() *cli.Command {
 // target.
 func (m *program) fetch(c *cli.Context) error {
 	m.report.json, m.report.dryRun = c.Bool("json"), c.Bool("dry-run")
-	f := &fetcher{program: m, asker: newAsker(os.Stderr), dryRun: c.Bool("dry-run"), keep: c.Bool("keep"), limit: c.Int("limit"), retry: c.Bool("retry")}
 	for _, name := range []string{"limit", "jobs", "max-per-host"} {
 		if c.IsSet(name) && c.Int(name) < 1 {
 			return usagef("option --%s: want a number from 1 on", name)
@@ -55,8 +54,8 @@ func (m *program) fetch(c *cli.Context) error {
 	if !slices.Contains([]string{progressAuto, progressAlways, progressNever}, progress) {
 		return usagef("option --progress: want auto, always or never, not %q", progress)
 	}
-	var err error
-	if f.wait, err = durationFlag(c, "wait"); err != nil {
+	wait, err := durationFlag(c, "wait")
+	if err != nil {
 		return err
 	}
 	deadline, err := durationFlag(c, "deadline")
@@ -75,7 +74,6 @@ func (m *program) fetch(c *cli.Context) error {
 	cfg, err := loadConfig(m.configPath, func(name string) bool { return wanted(name) && !canAsk() })
 	var accounts []*Account
 	if err == nil {
-		f.cfg = cfg
 		accounts, err = chosen(cfg, names)
 	}
 	if err != nil {
@@ -83,6 +81,9 @@ func (m *program) fetch(c *cli.Context) error {
 		m.report.total(total{status: exitStatus(err)})
 		return &toldError{err}
 	}
+	f := m.newFetcher(cfg)
+	f.dryRun, f.keep, f.limit, f.wait = m.report.dryRun, c.Bool("keep"), c.Int("limit"), wait
+	f.retry = c.Bool("retry")
 	if !f.dryRun && m.report.wantsBar(progress) {
 		m.report.startBar(os.Stderr)
 	}

@@ -68,7 +68,7 @@ func (l *loader) included(f *configFile) {
 	for _, key := range f.under(nil) {
 		switch key[0] {
 		case "accounts":
-		case "state_dir", "include", "defaults":
+		case "state_dir", "include", "defaults", "accounts_from":
 			l.report(f, key, "stands in the main file alone")
 		default:
 			l.unknown(f, key, []string{"accounts"})

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -68,7 +67,8 @@ func nothingKnown() (*state.File, error) { return state.Read("/nonexistent/none.
 // visit logs in to the account, lists its maildrop and does the step, which ends the session by
 // leave, or with an error. The state is only asked for what it remembers of the server.
 func (m *program) visit(ctx context.Context, cfg *Config, a *Account, st *state.File, step func(*pop3.Client, *maildrop) error) error {
-	f := &fetcher{program: m, cfg: cfg, asker: newAsker(os.Stderr), dryRun: true}
+	f := m.newFetcher(cfg)
+	f.dryRun = true
 	s, err := f.newSession(ctx, a, st)
 	if err != nil {
 		return err

@@ -91,7 +91,8 @@ func TestManualHasEveryFlagAndCommand(t *testing.T) {
 func TestManualHasEveryKey(t *testing.T) {
 	keys := append(keyNames(), deliverKeys...)
 	keys = append(keys, oauthKeys...)
-	keys = append(keys, "state_dir", "include", "defaults", "accounts")
+	keys = append(keys, "state_dir", "include", "defaults", "accounts", "accounts_from")
+	keys = append(keys, csvKeys...)
 	var inManual []string
 	for _, w := range items(t, tomlManual, "", `Ic ([a-z0-9_ ,]+)`) {
 		for _, k := range strings.Split(w, ",") {
@@ -153,7 +154,7 @@ func TestExampleConfig(t *testing.T) {
 		t.Errorf("%d accounts, state in %s", len(cfg.Accounts), cfg.StateDir)
 	}
 	// What is commented out must decode as well.
-	uncommented := regexp.MustCompile(`(?m)^#([a-z_]+ = )`).ReplaceAllString(string(text), "$1")
+	uncommented := regexp.MustCompile(`(?m)^#(\[|[a-z_]+ = )`).ReplaceAllString(string(text), "$1")
 	if uncommented == string(text) {
 		t.Error("nothing is commented out")
 	}

@@ -106,7 +106,8 @@ func (m *program) stateBaseline(c *cli.Context) error {
 }
 
 func (m *program) listUIDs(ctx context.Context, cfg *Config, a *Account) ([]string, error) {
-	f := &fetcher{program: m, cfg: cfg, asker: newAsker(os.Stderr), dryRun: true}
+	f := m.newFetcher(cfg)
+	f.dryRun = true
 	st, err := f.openState(ctx, a)
 	if err != nil {
 		return nil, err
