@@ -1,7 +1,6 @@
 package deliver
 
 import (
-	"bytes"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,20 +22,17 @@ const maxAddress = 320
 // cut anywhere. The zero value is ready. Of a field that is there more than once the first is
 // taken, since each MTA puts its own above; one without an address in it does not count.
 type envelope struct {
-	line  []byte // what came of the present field, up to maxField
-	long  bool   // more than that came
-	mid   bool   // the present line has begun
-	done  bool   // the header has ended
-	found [len(envelopeFields)]string
-	null  bool // Return-Path: <>
+	header headerFields
+	found  [len(envelopeFields)]string
+	null   bool // Return-Path: <>
 }
 
 // Sender is the address in Return-Path, "" if there is none or it is null (<>).
-func (e *envelope) Sender() string { e.finish(); return e.found[0] }
+func (e *envelope) Sender() string { e.header.finish(e.take); return e.found[0] }
 
 // Recipient is the address in Delivered-To, X-Original-To or Envelope-To, "" if there is none.
 func (e *envelope) Recipient() string {
-	e.finish()
+	e.header.finish(e.take)
 	for _, a := range e.found[1:] {
 		if a != "" {
 			return a
@@ -47,70 +43,21 @@ func (e *envelope) Recipient() string {
 
 // Write takes the next octets of the message. It never fails.
 func (e *envelope) Write(p []byte) (int, error) {
-	n := len(p)
-	for len(p) > 0 && !e.done {
-		if !e.mid {
-			switch {
-			case p[0] == '\n':
-				e.finish()
-				return n, nil
-			case p[0] != ' ' && p[0] != '\t':
-				e.field() // this line is not a continuation: the one before is complete
-			}
-			e.mid = true
-		}
-		part := p
-		if i := bytes.IndexByte(p, '\n'); i >= 0 {
-			part = p[:i]
-			p = p[i+1:]
-			e.mid = false
-		} else {
-			p = nil
-		}
-		e.keep(part)
-	}
-	return n, nil
+	e.header.write(p, e.take)
+	return len(p), nil
 }
 
-// keep appends part of a line to the present field, as long as that can be one of ours.
-func (e *envelope) keep(part []byte) {
-	if e.long {
-		return
-	}
-	if room := maxField - len(e.line); len(part) > room {
-		part, e.long = part[:room], true
-	}
-	e.line = append(e.line, part...)
-}
-
-// finish ends the header.
-func (e *envelope) finish() {
-	if !e.done {
-		e.field()
-		e.done = true
-	}
-}
-
-// field takes over the field that is complete.
-func (e *envelope) field() {
-	line, long := e.line, e.long
-	e.line, e.long = e.line[:0], false
-	colon := bytes.IndexByte(line, ':')
-	if colon < 0 || long {
-		return
-	}
-	// Blanks before the colon are obsolete syntax (RFC 5322, section 4.5).
-	name := bytes.TrimRight(line[:colon], " \t")
+// take takes over a field.
+func (e *envelope) take(name, value []byte) {
 	for i, want := range envelopeFields {
 		if e.found[i] != "" || i == 0 && e.null || !strings.EqualFold(string(name), want) {
 			continue
 		}
-		value := strings.Trim(string(line[colon+1:]), " \t\r")
-		if i == 0 && value == "<>" {
+		if i == 0 && string(value) == "<>" {
 			e.null = true
 			continue
 		}
-		e.found[i] = address(value)
+		e.found[i] = address(string(value))
 	}
 }
 

@@ -94,8 +94,8 @@ func FuzzEnvelope(f *testing.F) {
 				t.Errorf("%q does not stand in the header %q", a, head)
 			}
 		}
-		if cap(whole.line) > 2*maxField {
-			t.Errorf("%d octets kept of one field", cap(whole.line))
+		if cap(whole.header.line) > 2*maxField {
+			t.Errorf("%d octets kept of one field", cap(whole.header.line))
 		}
 	})
 }
