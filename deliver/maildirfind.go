@@ -148,13 +148,10 @@ func readStored(path, id string, s *syncer) (g Digest, err error) {
 			f.Close()
 		}
 	}()
-	first := make([]byte, maxTraceField)
-	n, err := io.ReadFull(f, first)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	first, n, _, err := readFirst(f, id)
+	if err != nil {
 		return g, err
 	}
-	first = first[:n]
-	n, _ = ownTrace(first, id)
 	var h hasher
 	h.reset()
 	h.Write(first[n:])

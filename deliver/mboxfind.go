@@ -89,6 +89,7 @@ type search struct {
 	nonce      string
 	buf        []byte
 	found      []ownEntry // in the order of the file
+	also       io.Writer  // gets what digest reads, if not nil
 }
 
 // entries finds all entries of the run. The nonce is what is looked for: nobody else knows it.
@@ -211,17 +212,10 @@ func (s *search) entry(start int64) (ownEntry, error) {
 	if _, err := s.read(last[:], e.end-1, e.end); err != nil || last[0] != '\n' {
 		return e, err
 	}
-	var h hasher
-	h.reset()
-	u := unquoter{w: &h}
-	r := io.NewSectionReader(s.r, text, octets)
-	if _, err := io.CopyBuffer(struct{ io.Writer }{&u}, struct{ io.Reader }{r}, s.buf); err != nil {
+	d, err := s.digest(text, octets, nil)
+	if err != nil {
 		return e, err
 	}
-	if err := u.finish(); err != nil {
-		return e, err
-	}
-	d := h.digest()
 	e.whole = d.Sum == sum
 	e.receipt = d.receipt(id, "")
 	return e, nil
