@@ -15,8 +15,11 @@ import (
 func deliveryID(nonce, uid string, copy int) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00%d\x00%s", nonce, copy, uid)
-	return nonce + hex.EncodeToString(h.Sum(nil)[:8])
+	return nonce + hex.EncodeToString(h.Sum(nil)[:deliveryHash/2])
 }
+
+// deliveryHash is how many hex digits of a delivery id are the hash.
+const deliveryHash = 16
 
 // hexSum is the form in which the state keeps a hash: 128 bits are enough to tell two messages
 // of one maildrop apart, also when one of them was made for the purpose.

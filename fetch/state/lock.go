@@ -144,3 +144,24 @@ func readMemo(file *os.File) (m memo) {
 	m.seq = l.seq
 	return m
 }
+
+// InUse tells whether another process has the state file open for a run: the error is then a
+// *LockedError. It takes no lock itself, so that a run may begin as soon as it returns.
+func InUse(path string) error {
+	name := lockPath(path)
+	if holdsLock(name) {
+		return nil // by this process
+	}
+	file, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("lock of state file %q: %w", path, err)
+	}
+	defer file.Close()
+	if pid := lockHolder(file); pid != 0 {
+		return &LockedError{Path: path, Pid: pid, Since: processStart(pid)}
+	}
+	return nil
+}

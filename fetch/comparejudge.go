@@ -1,0 +1,176 @@
+package fetch
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch/state"
+)
+
+// settleLoose gives recorded messages that were not found by their delivery id a copy with the same
+// text: a reader may have taken the name and the trace field away, or there never was one.
+func (c *Comparison) settleLoose() {
+	for _, r := range c.entries {
+		if l := c.loose[r.Body]; !r.found && len(l) > 0 {
+			r.at, r.found = l[0], true
+			c.loose[r.Body] = l[1:]
+		}
+	}
+	// The rest has the text of a recorded message and the id of another delivery: of one that
+	// the state has forgotten, as when two messages were the same.
+	for _, l := range c.loose {
+		for _, s := range l {
+			if s.ID != "" {
+				c.unknown = append(c.unknown, s)
+			}
+		}
+	}
+}
+
+// nonces groups what is left by the run that delivered it, so that the delivery id of each recorded
+// or listed message is computed once for each run.
+func (c *Comparison) nonces() map[string]map[string][]*deliver.Stored {
+	all := map[string]map[string][]*deliver.Stored{}
+	for i := range c.unknown {
+		s := &c.unknown[i]
+		nonce := s.ID[:len(s.ID)-deliveryHash]
+		if all[nonce] == nil {
+			all[nonce] = map[string][]*deliver.Stored{}
+		}
+		all[nonce][s.ID] = append(all[nonce][s.ID], s)
+	}
+	return all
+}
+
+// take takes the copies with one delivery id out of what is left.
+func (c *Comparison) take(all map[string][]*deliver.Stored, nonce, uid string, copy int) []*deliver.Stored {
+	id := deliveryID(nonce, uid, max(copy, 1))
+	found := all[id]
+	for _, s := range found {
+		s.ID = "" // done
+	}
+	delete(all, id)
+	return found
+}
+
+// changed finds copies of recorded messages whose text is another one.
+func (c *Comparison) changed() {
+	runs := c.nonces()
+	for _, nonce := range slices.Sorted(maps.Keys(runs)) {
+		all := runs[nonce]
+		for _, r := range c.entries {
+			for _, s := range c.take(all, nonce, r.UID, r.Copy) {
+				r.changed = true
+				c.counts.Changed++
+				c.findings = append(c.findings, Finding{Type: Changed, UID: r.UID, Copy: r.Copy, Size: s.Size,
+					Reason: "its text is not what was delivered", Stored: *s})
+			}
+		}
+	}
+	c.unknown = remaining(c.unknown)
+}
+
+func remaining(all []deliver.Stored) []deliver.Stored {
+	left := all[:0]
+	for _, s := range all {
+		if s.ID != "" {
+			left = append(left, s)
+		}
+	}
+	return left
+}
+
+// unrecorded judges copies that the state does not know. That alone is nothing: what is deleted on
+// the server is forgotten. But one that is listed and not recorded will be delivered again.
+func (c *Comparison) unrecorded(after *state.File, listing []Listed) {
+	var fresh []Listed
+	for _, l := range listing {
+		if l.UID != "" && !isRecorded(after, l) {
+			fresh = append(fresh, l)
+		}
+	}
+	begin, open := after.Interrupted()
+	runs := c.nonces()
+	for _, nonce := range slices.Sorted(maps.Keys(runs)) {
+		all := runs[nonce]
+		if open && nonce == begin.Nonce {
+			for _, copies := range all {
+				c.counts.Unsettled += len(copies)
+				for _, s := range copies {
+					s.ID = ""
+				}
+			}
+			continue
+		}
+		for e := range after.All() { // recorded since
+			if e.Status == state.Delivered || e.Status == state.Deleted {
+				c.take(all, nonce, e.UID, e.Copy)
+			}
+		}
+		for _, l := range fresh {
+			for _, s := range c.take(all, nonce, l.UID, l.Nth) {
+				c.counts.Extra++
+				c.findings = append(c.findings, Finding{Type: Extra, UID: l.UID, Copy: l.Nth, Size: s.Size,
+					Reason: "delivered, and not recorded: the message is listed and will be delivered again", Stored: *s})
+			}
+		}
+	}
+	first := map[string]string{}
+	for _, s := range remaining(c.unknown) {
+		if !c.ours(s) {
+			continue
+		}
+		where, again := first[s.ID]
+		switch {
+		case again:
+			c.counts.Extra++
+			c.findings = append(c.findings, Finding{Type: Extra, Size: s.Size, Reason: "a second copy of the same delivery: the first is " + where, Stored: s})
+			continue
+		case s.Altered:
+			c.counts.Changed++
+			c.findings = append(c.findings, Finding{Type: Changed, Size: s.Size, Reason: "its text is not what its trace field announces", Stored: s})
+		default:
+			c.counts.Older++
+			c.findings = append(c.findings, Finding{Type: Verified, Size: s.Size, Reason: "no longer in the state", Stored: s})
+		}
+		first[s.ID] = s.Place()
+	}
+}
+
+func isRecorded(st *state.File, l Listed) bool {
+	for _, e := range st.Lookup(l.UID) {
+		if e.Status != state.Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// listed judges the listing: what is recorded, due and still there was not deleted. What a run that
+// goes on is about to delete looks the same: while one does, nothing is told of that.
+func (c *Comparison) listed(after *state.File, listing []Listed, now time.Time, busy bool) {
+	due := &run{opts: c.opts, now: now, newest: after.Newest()}
+	before := make(map[string][]*recorded, len(c.entries))
+	for _, r := range c.entries {
+		before[r.UID] = append(before[r.UID], r)
+	}
+	for _, l := range listing {
+		if l.UID == "" || !isRecorded(after, l) {
+			c.counts.New++
+			continue
+		}
+		for _, r := range before[l.UID] {
+			if busy || max(r.Copy, 1) != l.Nth || r.Reason != "" || c.opts.Keep && !due.due(r.Time) {
+				continue
+			}
+			reason := "delivered, to be deleted, and still on the server"
+			if r.Status == state.Deleted {
+				reason = reasonTomb
+			}
+			c.counts.Undeleted++
+			c.findings = append(c.findings, Finding{Type: Undeleted, UID: r.UID, Copy: r.Copy, Size: r.Size, Reason: reason})
+		}
+	}
+}
