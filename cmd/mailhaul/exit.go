@@ -22,7 +22,7 @@ import (
 const (
 	exOK          = 0
 	exUsage       = 64 // the command line
-	exDataErr     = 65 // a message stays on the server
+	exDataErr     = 65 // a message stays on the server, or verify found a disagreement
 	exUnavailable = 69 // the server refused the session
 	exSoftware    = 70 // a defect of this program
 	exCantCreat   = 73 // the destination cannot be created
@@ -92,8 +92,11 @@ func statusOf(err error) int {
 		identity *state.IdentityError
 		orphan   *orphanError
 		moved    *movedError
+		disagree *disagreementError
 	)
 	switch {
+	case errors.As(err, &disagree):
+		return exDataErr
 	case errors.As(err, &usage):
 		return exUsage
 	case errors.As(err, &config), errors.As(err, &identity), errors.As(err, &orphan), errors.As(err, &moved),

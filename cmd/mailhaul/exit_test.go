@@ -42,6 +42,7 @@ func TestExitStatus(t *testing.T) {
 		{"nothing", nil, 0},
 		{"usage", usagef("x"), 64},
 
+		{"verify found something", &disagreementError{Counts: fetch.Counts{Missing: 1}}, 65},
 		{"left", &fetch.LeftError{Messages: 1}, 65},
 		{"left for now", &fetch.LeftError{Messages: 1, Temporary: true}, 75},
 		{"refused by the destination", target(errors.New("status 1"), true, false), 65},

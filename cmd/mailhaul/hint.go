@@ -26,7 +26,10 @@ func hints(err error, a *Account) []string {
 		usage    *usageError
 	)
 	var item *noItemError
+	var disagree *disagreementError
 	switch {
+	case errors.As(err, &disagree) && a != nil:
+		return disagreementHints(disagree, a)
 	case errors.As(err, &usage):
 		return nil
 	case errors.Is(err, errNeedsLogin) && a != nil:
@@ -71,6 +74,21 @@ func targetHints(err error) []string {
 		return []string{"is its disk mounted? what mail was delivered to once is not made anew"}
 	}
 	return nil
+}
+
+// disagreementHints says what to make of what verify has found.
+func disagreementHints(e *disagreementError, a *Account) []string {
+	var told []string
+	if e.Was != "" {
+		told = append(told, fmt.Sprintf("the last delivery was to %s: what went there is missing here", e.Was))
+	}
+	if e.Counts.Missing > 0 {
+		told = append(told, fmt.Sprintf("what a person has moved away or deleted is missing, too; to fetch again what is still on the server: mailhaul state forget %s ID", shellWord(a.Name)))
+	}
+	if e.Counts.Undeleted > 0 {
+		told = append(told, "to delete what is recorded and still on the server: mailhaul fetch "+shellWord(a.Name))
+	}
+	return told
 }
 
 // connectionHints knows the usual mistakes about ports, TLS and passwords.

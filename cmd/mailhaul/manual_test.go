@@ -9,12 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"mailhaul/deliver"
+	"mailhaul/fetch"
 	"mailhaul/fetch/pop3"
 	"mailhaul/fetch/state"
 )
 
-// What check and list print as JSON is in the manual beside these commands, and nothing else.
-func TestManualHasEveryFieldOfCheckAndList(t *testing.T) {
+// What check, list and verify print as JSON is in the manual beside these commands, and nothing else.
+func TestManualHasEveryFieldOfItsCommands(t *testing.T) {
 	var out bytes.Buffer
 	m := &program{report: &report{out: &out, err: &bytes.Buffer{}, json: true}}
 	st, err := nothingKnown()
@@ -35,6 +37,10 @@ func TestManualHasEveryFieldOfCheckAndList(t *testing.T) {
 	k.loggedIn("plain")
 	table := &table{account: "work", st: st, json: true}
 	out.WriteString(table.jsonRow(d.mails[0], header{from: "f", subject: "s", date: time.Now()}, true) + "\n")
+
+	v := &verifier{fetcher: &fetcher{program: m}, a: a, done: true}
+	v.finding(fetch.Finding{Type: fetch.Missing, UID: "a", Size: 1, Reason: "r", Stored: deliver.Stored{Where: "/mail", MessageID: "<a@b>"}})
+	out.WriteString(v.jsonSummary(0) + "\n")
 
 	everywhere := []string{"v", "type", "time", "account"}
 	var fields []string

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch"
+	"mailhaul/fetch/pop3"
+	"mailhaul/fetch/state"
+)
+
+func (m *program) verifyCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "compare server, state and destination",
+		ArgsUsage: "ACCOUNT...",
+		Description: `Compares what is on the server, what is recorded as delivered, and what is at the destination,
+whose messages are all read and hashed. Prints a line for each that is missing, extra, changed
+or undeleted, and one with the counts. Nothing is changed anywhere. The exit status is 65 if
+something disagrees.
+
+   mailhaul verify work
+   mailhaul verify --offline work                   state and destination alone
+   mailhaul verify --manifest work.tsv work         a line for each message that is there
+   mailhaul verify --json work | jq -r 'select(.type=="missing").uid'`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "offline", DisableDefaultText: true, Usage: "do not ask the server"},
+			&cli.StringFlag{Name: "manifest", Usage: "write unique-id, size, SHA-256, Message-ID and path of each message to `FILE` (- is standard output)"},
+			&cli.StringFlag{Name: "wait", Usage: "wait up to `DURATION` for another run of the account to end"},
+			&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "print one JSON object a line"},
+		},
+		Action: m.verify,
+	}
+}
+
+// A disagreementError says that server, state and destination do not agree.
+type disagreementError struct {
+	Counts fetch.Counts
+	Was    string // where mail was delivered before, if that is not the destination
+}
+
+func (e *disagreementError) Error() string { return countsText(&e.Counts) }
+
+// verify compares each account in turn.
+func (m *program) verify(c *cli.Context) error {
+	m.report.json = c.Bool("json")
+	names := c.Args().Slice()
+	wait, err := durationFlag(c, "wait")
+	manifest := c.String("manifest")
+	switch {
+	case err != nil:
+		return err
+	case len(names) == 0:
+		return usagef("usage: mailhaul verify ACCOUNT...")
+	case c.IsSet("manifest") && manifest == "":
+		return usagef("--manifest is empty; - is standard output")
+	case manifest != "" && len(names) > 1:
+		return usagef("--manifest is of one account")
+	case manifest == "-" && m.report.json:
+		return usagef("--manifest - and --json both want standard output")
+	}
+	cfg, err := loadConfig(m.configPath, nil)
+	if err != nil {
+		return err
+	}
+	accounts, err := chosen(cfg, names)
+	if err != nil {
+		return err
+	}
+	f := &fetcher{program: m, cfg: cfg, asker: newAsker(os.Stderr), dryRun: true, wait: wait}
+	var errs []error
+	for _, a := range accounts {
+		v := &verifier{fetcher: f, a: a, offline: c.Bool("offline"), manifest: manifest}
+		err := v.account(c.Context)
+		if err != nil {
+			m.verifyFailed(a, err)
+			errs = append(errs, err)
+		}
+		m.verifySummary(a, v, exitStatus(err))
+		if c.Context.Err() != nil {
+			break
+		}
+	}
+	err = firstPermanent(errs)
+	m.checkTotal(len(accounts), len(errs), exitStatus(err))
+	if err != nil {
+		return &toldError{err}
+	}
+	return nil
+}
+
+// A verifier compares one account.
+type verifier struct {
+	*fetcher
+	a        *Account
+	offline  bool
+	manifest string // a path, "-", or "" for none
+	listing  []fetch.Listed
+	counts   fetch.Counts
+	done     bool // counts are whole
+}
+
+// account reads the state, the listing, the destination and the state again, in this order: see
+// fetch.Comparison. No lock is held meanwhile but the mbox's, so that no run has to wait.
+func (v *verifier) account(ctx context.Context) error {
+	path := statePath(v.cfg, v.a.Name)
+	if err := waitIdle(ctx, path, v.wait); err != nil {
+		return err
+	}
+	before, err := v.openState(ctx, v.a)
+	if err != nil {
+		return err
+	}
+	target, err := v.openTarget(v.a, before)
+	if err != nil {
+		return err
+	}
+	defer target.Close() // nothing is staged: there is nothing to fail
+	if !v.offline {
+		if err := v.list(ctx, before); err != nil {
+			return err
+		}
+	}
+	compare := fetch.NewComparison(before, v.options(v.a, before))
+	if r, ok := target.(deliver.Reader); ok {
+		if err := read(ctx, r, compare); err != nil {
+			return err
+		}
+	} else {
+		compare.Blind()
+		v.report.warn(v.a.Name, "what a command was given cannot be looked at: only server and state are compared")
+	}
+	after, err := state.Read(path)
+	if err != nil {
+		return err
+	}
+	findings, counts := compare.Finish(after, v.listing, time.Now(), state.InUse(path) != nil)
+	if v.manifest != "" {
+		if err := writeManifest(v.manifest, findings); err != nil {
+			return err
+		}
+	}
+	for _, f := range findings {
+		v.finding(f)
+	}
+	v.counts, v.done = counts, true
+	if counts.Wrong() == 0 {
+		return nil
+	}
+	e := &disagreementError{Counts: counts}
+	if was, _ := before.Note(noteTarget); was != "" && was != v.a.Deliver.String() {
+		e.Was = was
+	}
+	return e
+}
+
+// list asks the server what it has.
+func (v *verifier) list(ctx context.Context, st *state.File) error {
+	return v.visit(ctx, v.cfg, v.a, st, func(c *pop3.Client, d *maildrop) error {
+		if !d.uids {
+			v.report.warn(v.a.Name, "the server gives no unique-ids (UIDL): what is on it cannot be compared")
+		}
+		for _, m := range d.mails {
+			v.listing = append(v.listing, fetch.Listed{UID: m.uid, Nth: m.nth})
+		}
+		d.leave(c)
+		return nil
+	})
+}
+
+// read hands all of the destination that may be the account's to the comparison.
+func read(ctx context.Context, r deliver.Reader, compare *fetch.Comparison) error {
+	for s, err := range r.Stored(compare.Wanted) {
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return stopped(ctx)
+		}
+		compare.Add(s)
+	}
+	return nil
+}
+
+// waitIdle waits until no run has the account's state locked, up to wait.
+func waitIdle(ctx context.Context, path string, wait time.Duration) error {
+	until := time.Now().Add(wait)
+	for {
+		err := state.InUse(path)
+		left := time.Until(until)
+		if !errors.Is(err, state.ErrLocked) || left <= 0 {
+			return err
+		}
+		// The lock of a dead process vanishes without a word, so there is nothing to wait on.
+		select {
+		case <-time.After(min(left, 200*time.Millisecond)):
+		case <-ctx.Done():
+			return stopped(ctx)
+		}
+	}
+}
