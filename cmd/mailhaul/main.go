@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -45,7 +44,7 @@ type program struct {
 // execute parses the command line and carries it out.
 func (m *program) execute(ctx context.Context, argv []string) error {
 	cli.VersionFlag = &cli.BoolFlag{Name: "version", Aliases: []string{"V"}, DisableDefaultText: true, Usage: "print the version"}
-	cli.VersionPrinter = func(c *cli.Context) { fmt.Fprintf(c.App.Writer, "mailhaul %s\n", c.App.Version) }
+	cli.VersionPrinter = func(c *cli.Context) { fmt.Fprint(c.App.Writer, versionText(buildInfo())) }
 	app := m.app()
 	args, err := arrange(app, argv[1:])
 	if err != nil {
@@ -88,15 +87,6 @@ func untilSignal(parent context.Context) (context.Context, func()) {
 	return ctx, func() { signal.Stop(ch); cancel(nil) }
 }
 
-// version is what the module system knows of this build.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
-}
-
 // app declares the command line. Errors come back as they are: the library must neither print nor
 // exit, since locks are to be released and there is one place for the status.
 func (m *program) app() *cli.App {
@@ -104,7 +94,7 @@ func (m *program) app() *cli.App {
 	app := &cli.App{
 		Name:    "mailhaul",
 		Usage:   "retrieve mail over POP3, deliver it, delete it on the server",
-		Version: version(),
+		Version: versionName(buildInfo()),
 		Description: `mailhaul reads accounts from a TOML file, retrieves what is new, delivers it to a
 maildir, an mbox or a command, records it, and only then deletes it on the server.
 
