@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -72,7 +71,8 @@ func (m *program) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f := &fetcher{program: m, cfg: cfg, asker: newAsker(os.Stderr), dryRun: true, wait: wait}
+	f := m.newFetcher(cfg)
+	f.dryRun, f.wait = true, wait
 	var errs []error
 	for _, a := range accounts {
 		v := &verifier{fetcher: f, a: a, offline: c.Bool("offline"), manifest: manifest}
