@@ -1,4 +1,4 @@
-// Package deliver puts messages where they are to stay: a maildir, an mbox, a command.
+// Package deliver puts messages where they are to stay: a maildir, an mbox, a command, a mail server.
 //
 // What every target promises, and the rest of the program relies on:
 //
@@ -83,6 +83,9 @@ type Error struct {
 	Err       error
 	Message   bool // about this message alone: try the next
 	Temporary bool // it may pass by itself
+	// Untouched says that the receiver has nothing of the message, for certain: there is no doubt
+	// about it. Only for a target that is no Finder.
+	Untouched bool
 }
 
 // Error names the target and the cause.

@@ -54,8 +54,8 @@ func (v *retrieval) commit(ctx context.Context) error {
 			v.r.undone = true
 			// Of an I/O error nobody knows what it has destroyed: nothing that is found
 			// later may be trusted, so the doubt is ended as "not delivered". What was
-			// never executed leaves none either.
-			v.r.unsure = !errors.Is(err, syscall.EIO) && !errors.Is(err, deliver.ErrCreate)
+			// never executed, or never reached its receiver, leaves none either.
+			v.r.unsure = !errors.Is(err, syscall.EIO) && !errors.Is(err, deliver.ErrCreate) && (de == nil || !de.Untouched)
 			return err
 		}
 	}

@@ -1,0 +1,356 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/emersion/go-smtp"
+)
+
+// SMTPOptions are of an SMTP target.
+type SMTPOptions struct {
+	Receiver
+	LMTP bool // LMTP (RFC 2033) in place of SMTP (RFC 5321)
+	// Sender and Recipient are of the envelope, with the placeholders of a Command. Sender "" is
+	// %F, where an unknown one is the null sender.
+	Sender, Recipient string
+	SpoolDir          string // where messages wait, in files without a name
+	Account, User     string // for %A and %T
+}
+
+// An SMTP is a Target that hands messages to a mail server, one recipient each. The server's reply
+// to the final dot is its yes: until it comes nobody knows whether it has the message (RFC 1047), and
+// it cannot be asked later. So it is no Finder, and a message may arrive twice if the connection or
+// the run dies in that moment. The server is given a message only whole.
+type SMTP struct {
+	o     SMTPOptions
+	name  string
+	spool *spool
+	c     *smtp.Client // nil: not connected
+	used  bool         // c has carried a message: it may have been closed for its silence since
+}
+
+// dotPatience is the least time that a server has to answer the final dot (RFC 5321, section
+// 4.5.3.2.6): to give up earlier makes duplicates.
+const dotPatience = 10 * time.Minute
+
+// NewSMTP returns an SMTP. An error matches ErrArgument: it is of the configuration.
+func NewSMTP(o SMTPOptions) (*SMTP, error) {
+	if o.Sender == "" {
+		o.Sender = "%F"
+	}
+	name := "smtp " + o.Addr
+	if o.LMTP {
+		name = "lmtp " + o.Addr
+	}
+	s := &SMTP{o: o, name: name, spool: newSpool(o.SpoolDir)}
+	if o.Recipient == "" {
+		return nil, fmt.Errorf("%w: no recipient", ErrArgument)
+	}
+	v := values{"", o.User, o.Account, noUID}
+	for _, template := range []string{o.Sender, o.Recipient} {
+		if _, err := v.expand(template); err != nil {
+			return nil, fmt.Errorf("%w: %q: %w", ErrArgument, template, err)
+		}
+	}
+	return s, nil
+}
+
+// Check connects and logs in, and gives the server nothing.
+func (s *SMTP) Check(ctx context.Context) error {
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	s.hangUp()
+	return nil
+}
+
+// Deliver spools the message. Before the first one it connects, so that nothing is retrieved for a
+// server that is not there.
+func (s *SMTP) Deliver(ctx context.Context, m *Message) error {
+	if s.c == nil {
+		if err := s.connect(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := s.spool.add(m)
+	var re *readError
+	if errors.As(err, &re) {
+		return re.err
+	}
+	if err != nil {
+		return classify(s.name, fmt.Errorf("spool: %w", err))
+	}
+	return nil
+}
+
+// Drop unstages the n messages staged last.
+func (s *SMTP) Drop(n int) { s.spool.drop(n) }
+
+// Close ends the session, unstages what is staged and frees the spool.
+func (s *SMTP) Close() error {
+	s.hangUp()
+	return s.spool.close()
+}
+
+// Commit hands over the message staged first.
+func (s *SMTP) Commit(ctx context.Context) ([]Receipt, error) {
+	if len(s.spool.staged) == 0 {
+		return nil, nil
+	}
+	sp := s.spool.staged[0]
+	answer, err := s.give(ctx, sp)
+	var e *Error
+	switch {
+	case err == nil:
+		s.spool.shift(1)
+	case errors.As(err, &e) && e.Message:
+		s.spool.shift(1)
+		return nil, err
+	default:
+		s.spool.reset()
+		return nil, err
+	}
+	return []Receipt{{ID: sp.ID, Where: fmt.Sprintf("%s: %q", s.name, answer), Size: sp.Size, Head: sp.Head, Sum: sp.Sum}}, nil
+}
+
+// give hands one message over and returns the server's answer.
+func (s *SMTP) give(ctx context.Context, sp *spooled) (string, error) {
+	from, to, err := s.envelope(sp)
+	if err != nil {
+		return "", &Error{Target: s.name, Err: err, Message: true, Untouched: true}
+	}
+	opts := &smtp.MailOptions{Size: int64(len(sp.Trace)) + sp.Size, UTF8: !ascii(from + to)}
+	if s.c == nil {
+		if err := s.connect(ctx); err != nil {
+			return "", err
+		}
+	}
+	err = s.mail(from, opts)
+	if s.used && lost(err) {
+		// It was closed while we were silent: nothing of the message has reached it.
+		if err := s.connect(ctx); err != nil {
+			return "", err
+		}
+		err = s.mail(from, opts)
+	}
+	if err == nil {
+		s.used = true
+		err = s.c.Rcpt(to, nil)
+	}
+	var data *smtp.DataCommand
+	if err == nil {
+		data, err = s.c.Data()
+	}
+	if err != nil {
+		return "", s.refused(err, true)
+	}
+	n, err := io.Copy(data, io.MultiReader(strings.NewReader(sp.Trace), s.spool.reader(sp)))
+	if size := int64(len(sp.Trace)) + sp.Size; err == nil && n != size {
+		err = fmt.Errorf("spool: %d of %d octets: %w", n, size, io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		// The connection ends without the final dot, so that half a message is none (RFC 5321,
+		// section 4.1.1.4).
+		s.drop()
+		return "", s.refused(err, true)
+	}
+	answer, err := s.dot(data, to)
+	if err != nil {
+		return "", s.refused(err, false)
+	}
+	return answer, nil
+}
+
+// dot ends the message and returns the server's yes.
+func (s *SMTP) dot(data *smtp.DataCommand, to string) (string, error) {
+	if !s.o.LMTP {
+		r, err := data.CloseWithResponse()
+		if err != nil {
+			return "", err
+		}
+		return r.StatusText, nil
+	}
+	rs, err := data.CloseWithLMTPResponse()
+	var each smtp.LMTPDataError
+	if errors.As(err, &each) && each[to] != nil {
+		return "", each[to]
+	}
+	if err != nil {
+		return "", err
+	}
+	if rs[to] == nil {
+		return "", errors.New("no answer for the recipient")
+	}
+	return rs[to].StatusText, nil
+}
+
+// mail begins a message.
+func (s *SMTP) mail(from string, opts *smtp.MailOptions) error {
+	if opts.UTF8 {
+		if ok, _ := s.c.Extension("SMTPUTF8"); !ok {
+			return &smtp.SMTPError{Code: 553, Message: "the address is not in ASCII, and the server has no SMTPUTF8 (RFC 6531)"}
+		}
+	}
+	return s.c.Mail(from, opts)
+}
+
+// envelope makes sender and recipient of a message.
+func (s *SMTP) envelope(sp *spooled) (from, to string, err error) {
+	v := &values{sp.Sender, sp.Recipient, s.o.Account, escapeUID(sp.UID)}
+	if v.recipient == "" {
+		v.recipient = s.o.User
+	}
+	if from, err = v.expand(s.o.Sender); err != nil {
+		return "", "", err
+	}
+	if to, err = v.expand(s.o.Recipient); err != nil {
+		return "", "", err
+	}
+	if !mailbox(from) || !ascii(from) && s.o.Sender == "%F" {
+		from = "" // whom nobody may answer: RFC 5321, section 4.5.5
+	}
+	if to == "" || !mailbox(to) {
+		return "", "", fmt.Errorf("the recipient %q is no address", to)
+	}
+	return from, to, nil
+}
+
+// mailbox tells whether an address can stand in a command: one word, without brackets.
+func mailbox(a string) bool {
+	return len(a) <= maxAddress && utf8.ValidString(a) && !strings.ContainsFunc(a, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '<' || r == '>' })
+}
+
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 })
+}
+
+// connect makes the session ready for a message.
+func (s *SMTP) connect(ctx context.Context) error {
+	s.drop()
+	c, err := s.open(ctx)
+	if err != nil {
+		var e *Error
+		if errors.As(err, &e) {
+			return e
+		}
+		return s.refused(err, true)
+	}
+	s.c, s.used = c, false
+	return nil
+}
+
+// open connects, begins TLS, says who we are and logs in.
+func (s *SMTP) open(ctx context.Context) (c *smtp.Client, err error) {
+	conn, err := s.o.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	defer func() {
+		if err != nil {
+			conn.Close()
+		}
+	}()
+	switch {
+	case s.o.TLS != nil && s.o.StartTLS:
+		if c, err = smtp.NewClientStartTLS(conn, s.o.TLS); err != nil {
+			return nil, startTLSError(err)
+		}
+	case s.o.LMTP:
+		c = smtp.NewClientLMTP(conn)
+	default:
+		c = smtp.NewClient(conn)
+	}
+	c.CommandTimeout, c.SubmissionTimeout = s.o.timeout(), max(s.o.timeout(), dotPatience)
+	host, err := os.Hostname()
+	if err != nil || host == "" || !ascii(host) || strings.ContainsAny(host, " \r\n") {
+		host = "localhost"
+	}
+	if err := c.Hello(host); err != nil {
+		return nil, err
+	}
+	if s.o.Login == nil {
+		return c, nil
+	}
+	mechanism, err := s.o.Login(ctx, c.SupportsAuth)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Auth(mechanism); err != nil {
+		var reply *smtp.SMTPError
+		if errors.As(err, &reply) && reply.Code/100 == 5 {
+			err = fmt.Errorf("%w: %w", ErrLogin, err)
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+// startTLSError tells a server without STARTTLS from one that is not there.
+func startTLSError(err error) error {
+	var reply *smtp.SMTPError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &reply) && reply.Temporary(), errors.As(err, &op), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrLogin, err)
+}
+
+// refused makes the Error of a step that failed. untouched: nothing of the message can have been
+// taken over.
+func (s *SMTP) refused(err error, untouched bool) error {
+	e := &Error{Target: s.name, Err: err, Untouched: untouched}
+	var reply *smtp.SMTPError
+	switch {
+	case errors.Is(err, ErrLogin):
+	case aboutTLS(err):
+		e.Err = fmt.Errorf("%w: %w", ErrLogin, err)
+	case errors.As(err, &reply) && s.c == nil:
+		e.Temporary = reply.Temporary()
+		if !e.Temporary {
+			e.Err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	case errors.As(err, &reply) && reply.Code != 421: // which says that the session ends
+		e.Message, e.Temporary, e.Untouched = true, reply.Temporary(), true
+		if s.c.Reset() != nil {
+			s.drop()
+		}
+		return e
+	default:
+		e.Temporary = true
+	}
+	s.drop()
+	return e
+}
+
+// lost tells whether the session has ended.
+func lost(err error) bool {
+	var reply *smtp.SMTPError
+	return err != nil && (!errors.As(err, &reply) || reply.Code == 421)
+}
+
+// hangUp ends the session politely. What it answers is of no interest: each message had its own yes.
+func (s *SMTP) hangUp() {
+	if s.c != nil {
+		_ = s.c.Quit()
+	}
+	s.drop()
+}
+
+// drop closes the connection.
+func (s *SMTP) drop() {
+	if s.c != nil {
+		s.c.Close()
+	}
+	s.c = nil
+}

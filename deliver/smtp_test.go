@@ -1,0 +1,284 @@
+package deliver
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+)
+
+// A taker is a mail server that keeps what it is given.
+type taker struct {
+	mu    sync.Mutex
+	got   []string // "FROM>TO: text"
+	auth  int
+	limit int64
+}
+
+func (k *taker) NewSession(*smtp.Conn) (smtp.Session, error) { return &taking{k: k}, nil }
+
+type taking struct {
+	k        *taker
+	from, to string
+}
+
+func (s *taking) Reset()                                             {}
+func (s *taking) Logout() error                                      { return nil }
+func (s *taking) Mail(from string, _ *smtp.MailOptions) error        { s.from = from; return nil }
+func (s *taking) AuthMechanisms() []string                           { return []string{"PLAIN"} }
+func (s *taking) LMTPData(r io.Reader, _ smtp.StatusCollector) error { return s.Data(r) }
+
+func (s *taking) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, password string) error {
+		if user != "ann" || password != "secret" {
+			return smtp.ErrAuthFailed
+		}
+		s.k.mu.Lock()
+		defer s.k.mu.Unlock()
+		s.k.auth++
+		return nil
+	}), nil
+}
+
+func (s *taking) Rcpt(to string, _ *smtp.RcptOptions) error {
+	switch {
+	case strings.HasPrefix(to, "full"):
+		return &smtp.SMTPError{Code: 452, Message: "no room"}
+	case strings.HasPrefix(to, "nobody"):
+		return &smtp.SMTPError{Code: 550, Message: "no such user"}
+	}
+	s.to = to
+	return nil
+}
+
+func (s *taking) Data(r io.Reader) error {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if strings.Contains(string(text), "spam") {
+		return &smtp.SMTPError{Code: 554, Message: "spam"}
+	}
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	s.k.got = append(s.k.got, fmt.Sprintf("%s>%s: %s", s.from, s.to, text))
+	return nil
+}
+
+// serveMail starts a mail server on a socket.
+func serveMail(t *testing.T, lmtp bool) (*taker, Receiver) {
+	t.Helper()
+	k := new(taker)
+	srv := smtp.NewServer(k)
+	srv.LMTP, srv.AllowInsecureAuth, srv.Domain = lmtp, true, "here"
+	srv.ErrorLog = quiet{}
+	path := filepath.Join(t.TempDir(), "mail")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go srv.Serve(l) // until Close
+	t.Cleanup(func() { srv.Close() })
+	return k, Receiver{Network: "unix", Addr: path, Timeout: 10 * time.Second}
+}
+
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
+
+func newSMTP(t *testing.T, o SMTPOptions) *SMTP {
+	t.Helper()
+	if o.Recipient == "" {
+		o.Recipient = "%T"
+	}
+	o.SpoolDir, o.Account, o.User = t.TempDir(), "work", "ann@example.org"
+	s, err := NewSMTP(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// put delivers and commits one message.
+func put(s *SMTP, text string) ([]Receipt, error) {
+	m := &Message{Account: "work", UID: "u1", ID: "0123456789ab0123456789abcdef", Trace: "Received: by here\n", Body: strings.NewReader(text)}
+	if err := s.Deliver(context.Background(), m); err != nil {
+		return nil, err
+	}
+	return s.Commit(context.Background())
+}
+
+func TestSMTP(t *testing.T) {
+	for _, lmtp := range []bool{false, true} {
+		k, r := serveMail(t, lmtp)
+		s := newSMTP(t, SMTPOptions{Receiver: r, LMTP: lmtp})
+		text := "Return-Path: <bob@example.net>\r\nDelivered-To: c@d\r\nSubject: x\r\n\r\n.dot\r\n..two\r\n.\r\nlast"
+		got, err := put(s, text)
+		if err != nil || len(got) != 1 || !strings.Contains(got[0].Where, "tp "+r.Addr) {
+			t.Fatalf("%v, %v", got, err)
+		}
+		if _, err := put(s, "Subject: y\r\n\r\n\xff\x80\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"bob@example.net>c@d: Received: by here\r\n" + text + "\r\n",
+			">ann@example.org: Received: by here\r\nSubject: y\r\n\r\n\xff\x80\r\n",
+		}
+		if strings.Join(k.got, "|") != strings.Join(want, "|") {
+			t.Errorf("lmtp %v: got %q", lmtp, k.got)
+		}
+	}
+}
+
+// What is about one message stops no other, and says whether it may pass.
+func TestSMTPRefusals(t *testing.T) {
+	for _, lmtp := range []bool{false, true} {
+		k, r := serveMail(t, lmtp)
+		s := newSMTP(t, SMTPOptions{Receiver: r, LMTP: lmtp, Sender: "list@example.org"})
+		for _, tt := range []struct {
+			text      string
+			temporary bool
+			want      string
+		}{
+			{"Delivered-To: nobody@x\r\n\r\n", false, "no such user"},
+			{"Delivered-To: full@x\r\n\r\n", true, "no room"},
+			{"\r\nspam\r\n", false, "spam"},
+		} {
+			_, err := put(s, tt.text)
+			var e *Error
+			if !errors.As(err, &e) || !e.Message || e.Temporary != tt.temporary || !e.Untouched || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("lmtp %v, %q: %#v", lmtp, tt.text, err)
+			}
+		}
+		if _, err := put(s, "\r\nham\r\n"); err != nil || len(k.got) != 1 {
+			t.Errorf("%v, %q", err, k.got)
+		}
+	}
+}
+
+func TestSMTPLogin(t *testing.T) {
+	k, r := serveMail(t, false)
+	with := func(password string) Receiver {
+		r := r
+		r.Login = func(_ context.Context, offers func(string) bool) (sasl.Client, error) {
+			if !offers("PLAIN") {
+				return nil, errors.New("no PLAIN")
+			}
+			return sasl.NewPlainClient("", "ann", password), nil
+		}
+		return r
+	}
+	if _, err := put(newSMTP(t, SMTPOptions{Receiver: with("secret")}), "\r\n"); err != nil || k.auth != 1 {
+		t.Error(err)
+	}
+	_, err := put(newSMTP(t, SMTPOptions{Receiver: with("wrong")}), "\r\n")
+	var e *Error
+	if !errors.Is(err, ErrLogin) || !errors.As(err, &e) || e.Message || e.Temporary || !e.Untouched {
+		t.Errorf("%#v", err)
+	}
+}
+
+// A dialogue is a mail server that says what it is told to: each line answers one line of the
+// client, "" closes the connection, and DATA is answered twice.
+func dialogue(t *testing.T, sessions ...[]string) Receiver {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() { // the server's side
+		for _, lines := range sessions {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			answer(conn, lines)
+			conn.Close()
+		}
+	}()
+	return Receiver{Network: "tcp", Addr: l.Addr().String(), Timeout: 10 * time.Second}
+}
+
+func answer(conn net.Conn, lines []string) {
+	br := bufio.NewReader(conn)
+	data := false
+	for _, line := range lines {
+		if line == "" {
+			return
+		}
+		fmt.Fprintf(conn, "%s\r\n", line)
+		for {
+			got, err := br.ReadString('\n')
+			if err != nil {
+				return
+			}
+			if !data || got == ".\r\n" {
+				data = got == "DATA\r\n"
+				break
+			}
+		}
+	}
+}
+
+func TestSMTPDoubt(t *testing.T) {
+	hello := []string{"220 x", "250 x"}
+	for _, tt := range []struct {
+		name      string
+		sessions  [][]string
+		untouched bool
+		is        error
+		temporary bool
+	}{
+		{"no yes to the dot", [][]string{append(hello, "250 a", "250 b", "354 c", "")}, false, nil, true},
+		{"closed at RCPT", [][]string{append(hello, "250 a", "")}, true, nil, true},
+		{"421 at DATA", [][]string{append(hello, "250 a", "250 b", "421 c")}, true, nil, true},
+		{"554 greeting", [][]string{{"554 no"}}, true, ErrUnavailable, false},
+		{"421 greeting", [][]string{{"421 later"}}, true, nil, true},
+		{"no answer", [][]string{{""}}, true, nil, true},
+	} {
+		s := newSMTP(t, SMTPOptions{Receiver: dialogue(t, tt.sessions...)})
+		_, err := put(s, "\r\nx\r\n")
+		var e *Error
+		if !errors.As(err, &e) || e.Message || e.Untouched != tt.untouched || e.Temporary != tt.temporary || tt.is != nil && !errors.Is(err, tt.is) {
+			t.Errorf("%s: %#v", tt.name, err)
+		}
+	}
+}
+
+// A session that the server has ended while nothing was said is begun anew.
+func TestSMTPAnotherSession(t *testing.T) {
+	whole := []string{"220 x", "250 x", "250 a", "250 b", "354 c", "250 yes"}
+	s := newSMTP(t, SMTPOptions{Receiver: dialogue(t, append(whole, "421 too long"), whole)})
+	for range 2 {
+		if _, err := put(s, "\r\nx\r\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSMTPConfiguration(t *testing.T) {
+	for _, o := range []SMTPOptions{{}, {Recipient: "%Q"}, {Recipient: "a@b", Sender: "100%"}} {
+		if _, err := NewSMTP(o); !errors.Is(err, ErrArgument) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	k, r := serveMail(t, true)
+	_, err := put(newSMTP(t, SMTPOptions{Receiver: r, LMTP: true, Recipient: "a b@c"}), "\r\n")
+	var e *Error
+	if !errors.As(err, &e) || !e.Message || len(k.got) > 0 {
+		t.Errorf("%v", err)
+	}
+}
