@@ -64,10 +64,10 @@ func arrange(app *cli.App, argv []string) ([]string, error) {
 	for i, name := range path {
 		out = append(append(out, name), own[chain[i+1]]...)
 	}
+	if len(args) > 0 && len(commands) > 0 {
+		return nil, unknownCommand(args[0], path, commands)
+	}
 	if len(args) > 0 && !wantsHelp(out) { // the library would look for a topic of that name
-		if len(commands) > 0 { // the library is to look up its name, and say that there is none
-			return nil, unknownCommand(args[0], path, commands)
-		}
 		out = append(append(out, "--"), args...)
 	}
 	return out, nil
@@ -156,7 +156,9 @@ func unknownOption(name string, chain []*cli.Command, app *cli.App) error {
 func unknownCommand(name string, path []string, commands []*cli.Command) error {
 	var known []string
 	for _, c := range commands {
-		known = append(known, c.Name)
+		if !c.Hidden {
+			known = append(known, c.Name)
+		}
 	}
 	prefix := strings.Join(append([]string{"mailhaul"}, path...), " ")
 	if near := nearestOf(name, known); near != "" {

@@ -111,14 +111,17 @@ func chosen(cfg *Config, names []string) ([]*Account, error) {
 }
 
 func unknownAccount(cfg *Config, name string) error {
-	var known []string
-	for _, a := range cfg.Accounts {
-		known = append(known, a.Name)
-	}
-	if near := nearestOf(name, known); near != "" {
+	if near := nearestOf(name, accountNames(cfg)); near != "" {
 		return usagef("%s has no account %q; did you mean %q?", cfg.Path, name, near)
 	}
 	return usagef("%s has no account %q", cfg.Path, name)
+}
+
+func accountNames(cfg *Config) (names []string) {
+	for _, a := range cfg.Accounts {
+		names = append(names, a.Name)
+	}
+	return names
 }
 
 // A result is how one account ended.

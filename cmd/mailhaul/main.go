@@ -109,6 +109,7 @@ See mailhaul(1), and mailhaul.toml(5) for the configuration.`,
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Count: &verbose, DisableDefaultText: true, Usage: "say more: each message, and with -vv what is left alone"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, DisableDefaultText: true, Usage: "print errors alone"},
 			&cli.BoolFlag{Name: "dialogue", DisableDefaultText: true, Usage: "show what both sides say on standard error, secrets masked"},
+			cli.HelpFlag, // which the library leaves out where there is a command of that name
 		},
 		Commands:                  []*cli.Command{m.fetchCommand(), m.checkCommand(), m.listCommand(), m.showCommand(), m.deleteCommand(), m.verifyCommand(), m.consoleCommand(), m.loginCommand(), m.stateCommand(), m.demoCommand()},
 		HideHelpCommand:           true,
@@ -134,6 +135,7 @@ See mailhaul(1), and mailhaul.toml(5) for the configuration.`,
 			return nil
 		},
 	}
+	app.Commands = append(app.Commands, m.completionCommand(), m.helpCommand(app), m.completeWordsCommand(app))
 	for _, c := range app.Commands {
 		complete(c)
 	}

@@ -72,6 +72,9 @@ func TestManualHasEveryFlagAndCommand(t *testing.T) {
 	var walk func(prefix string, cs []*cli.Command)
 	walk = func(prefix string, cs []*cli.Command) {
 		for _, c := range cs {
+			if c.Hidden {
+				continue
+			}
 			add(c.Flags)
 			if len(c.Subcommands) == 0 {
 				commands = append(commands, prefix+c.Name)

@@ -68,6 +68,9 @@ func TestScript(t *testing.T) {
 			if cond == "jq" {
 				return haveJq(), nil
 			}
+			if shell, ok := strings.CutPrefix(cond, "shell:"); ok {
+				return haveShell(shell)
+			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 	})

@@ -17,8 +17,9 @@ import (
 
 func (m *program) stateCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "state",
-		Usage: "look at and change what is known of an account's messages",
+		Name:      "state",
+		Usage:     "look at and change what is known of an account's messages",
+		UsageText: "mailhaul state COMMAND [options] ACCOUNT ...",
 		Description: `The state of an account is a text file of unique-ids (mailhaul-state(5)).
 
    mailhaul state show work              what is known, one message a line
@@ -71,6 +72,15 @@ func stateFile(cfg *Config, name string) (string, error) {
 		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() {
 			return p, nil
 		}
+	}
+	known := accountNames(cfg)
+	if found, err := state.List(cfg.StateDir); err == nil {
+		for _, s := range found {
+			known = append(known, accountOf(filepath.Base(s.Path)))
+		}
+	}
+	if near := nearestOf(name, known); near != "" {
+		return "", usagef("there is neither an account nor a state %q in %s; did you mean %q?", name, cfg.StateDir, near)
 	}
 	return "", usagef("there is neither an account nor a state %q in %s", name, cfg.StateDir)
 }

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"reflect"
+	"testing"
+)
+
+// haveShell tells whether a shell is there for the scripts to be tried in.
+func haveShell(name string) (bool, error) {
+	_, err := exec.LookPath(name)
+	if err != nil && os.Getenv("MAILHAUL_REAL") != "" {
+		return false, fmt.Errorf("MAILHAUL_REAL is set, and %w", err)
+	}
+	return err == nil, nil
+}
+
+// Every word of the enumeration in an option's usage is one that the option takes, and vice versa:
+// completion reads them there.
+func TestCompletionOfProgress(t *testing.T) {
+	app := (&program{report: &report{}}).app()
+	got := completions(app, "fish", []string{"fetch", "--progress", ""})
+	if want := []string{progressAuto, progressAlways, progressNever}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestJoinWords(t *testing.T) {
+	for _, tt := range []struct {
+		parts []string
+		words []string
+		cut   int
+	}{
+		{[]string{""}, []string{""}, 0},
+		{[]string{"fetch", "wo"}, []string{"fetch", "wo"}, 0},
+		{[]string{"--progress", "=", "a"}, []string{"--progress=a"}, 11},
+		{[]string{"--progress", "="}, []string{"--progress="}, 11},
+		{[]string{"--config", "=", "x", "fetch", ""}, []string{"--config=x", "fetch", ""}, 0},
+		{[]string{"one", ":", "t"}, []string{"one:t"}, 4},
+		{[]string{"one", ":", "two", ":", "t"}, []string{"one:two:t"}, 8},
+		{[]string{"="}, []string{"="}, 0},
+		{[]string{`"a b`}, []string{"a b"}, 0},
+		{[]string{`a\ b'$c'`, ""}, []string{"a b$c", ""}, 0},
+		{[]string{`$(touch x)`}, []string{"$(touch x)"}, 0},
+	} {
+		words, cut := joinWords(tt.parts)
+		if !reflect.DeepEqual(words, tt.words) || cut != tt.cut {
+			t.Errorf("%q: %q, %d", tt.parts, words, cut)
+		}
+	}
+}
