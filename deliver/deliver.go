@@ -6,7 +6,9 @@
 //     whole message in hand.
 //   - What Commit has given a receipt for survives a power cut: file and directory are synced.
 //   - The message is stored as the server sent it, with CRLF turned to LF, a line end added
-//     where the last one was missing, and one trace field in front.
+//     where the last one was missing, and one trace field in front. (With HeaderUIDL, and only
+//     then, it has a field X-UIDL more, and the fields of that name that it came with are renamed,
+//     so that they can be named back: see renamer.)
 //
 // The package knows nothing of POP3, of the state file or of the configuration.
 package deliver
@@ -21,6 +23,7 @@ import (
 // A Message is one message on its way to a Target.
 type Message struct {
 	Account string
+	Num     int    // its number in this session; 0 if unknown
 	UID     string // the server's unique-id: opaque octets, hostile
 	// ID is the delivery id: the nonce of the state's Begin (12 hex digits), then 16 hex digits
 	// that hash the unique-id and its copy number. Find recognises an interrupted run by it.
@@ -39,12 +42,18 @@ type Receipt struct {
 	Size  int64    // octets
 	Head  [32]byte // SHA-256 of the header: all up to the first empty line, without it
 	Sum   [32]byte // SHA-256 of the whole message
+	// Warning says what of the delivery is not as wished, although the message has arrived; "" for
+	// nothing. It is clear text for a person.
+	Warning string
 }
 
 // A Begin says under which nonce an interrupted run delivered, and where to look first.
 type Begin struct {
 	Nonce string // 12 hex digits; every ID of that run starts with it
 	Hint  string // what Hint returned when the last record was written; opaque to all but the target
+	// UID tells the unique-id of a message of that run by its delivery id, "" if the server lists
+	// it no more. It may be nil.
+	UID func(id string) string
 }
 
 // A Target is a place that messages are delivered to. Deliver stages a message; Commit makes the

@@ -26,19 +26,19 @@ func syncOpenDir(f *os.File) error {
 	return err
 }
 
-// makeDir makes dir and those of its parents that are missing (0700), and makes the whole path to
-// it durable. Existing parents are synced too: a run that was killed may have made them and not
-// have come to the sync.
-func makeDir(dir string) error {
-	err := os.Mkdir(dir, 0o700)
+// makeDir makes dir and those of its parents that are missing, for whom a says, and makes the whole
+// path to it durable. Existing parents are synced too: a run that was killed may have made them and
+// not have come to the sync.
+func makeDir(dir string, a access) error {
+	err := mkdir(dir, a)
 	parent := filepath.Dir(dir)
 	switch {
 	case err == nil:
 	case errors.Is(err, fs.ErrNotExist) && parent != dir:
-		if err := makeDir(parent); err != nil {
+		if err := makeDir(parent, a); err != nil {
 			return err
 		}
-		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := mkdir(dir, a); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 		return syncDir(parent)
@@ -52,6 +52,14 @@ func makeDir(dir string) error {
 		}
 	}
 	return syncParents(dir)
+}
+
+// mkdir makes one directory.
+func mkdir(dir string, a access) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	return a.directory(dir)
 }
 
 // syncParents makes the path to dir durable, as far as its directories may be read: those that

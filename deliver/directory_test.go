@@ -13,7 +13,7 @@ func TestMakeDir(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "a", "b", "c")
 	for range 2 {
-		if err := makeDir(dir); err != nil {
+		if err := makeDir(dir, access{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -26,18 +26,18 @@ func TestMakeDir(t *testing.T) {
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
-	if err := makeDir(filepath.Join(link, "d")); err != nil {
+	if err := makeDir(filepath.Join(link, "d"), access{}); err != nil {
 		t.Error(err)
 	}
 	file := filepath.Join(root, "file")
 	write(t, file, "in the way")
 	for _, p := range []string{file, filepath.Join(file, "x")} {
-		if err := makeDir(p); !errors.Is(err, syscall.ENOTDIR) {
+		if err := makeDir(p, access{}); !errors.Is(err, syscall.ENOTDIR) {
 			t.Errorf("%s: %v", p, err)
 		}
 	}
 	t.Chdir(root)
-	if err := makeDir(filepath.Join("rel", "x")); err != nil {
+	if err := makeDir(filepath.Join("rel", "x"), access{}); err != nil {
 		t.Error(err)
 	}
 }

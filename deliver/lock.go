@@ -16,8 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// staleDotLock is how long a dot lock of an unknown owner must stand unchanged before it is taken
-// for one that was left behind. Procmail and liblockfile say the same; dovecot says two minutes.
+// staleDotLock is how long the dot lock of an mbox of an unknown owner must stand unchanged before
+// it is taken for one that was left behind. Procmail and liblockfile say the same; dovecot says two
+// minutes.
 const staleDotLock = 5 * time.Minute
 
 // errLocked says that somebody else holds a lock. It may pass by itself.
@@ -31,15 +32,16 @@ type dotLock struct {
 }
 
 // newDotLock makes the lock file without waiting. The error matches errLocked while another
-// program has it. One that was left by a dead process is removed first.
-func newDotLock(path string) (*dotLock, error) {
+// program has it. One that was left by a dead process is removed first, and so is one of an unknown
+// owner that has stood unchanged for longer than stale.
+func newDotLock(path string, stale time.Duration) (*dotLock, error) {
 	// Twice, because the way may have been free only after the first.
 	for range 2 {
 		l, err := linkDotLock(path)
 		if !errors.Is(err, fs.ErrExist) {
 			return l, err
 		}
-		if err := removeStale(path); err != nil {
+		if err := removeStale(path, stale); err != nil {
 			return nil, err
 		}
 	}
@@ -94,7 +96,7 @@ func forbidden(err error) bool {
 }
 
 // removeStale removes a lock file that was left behind. The error matches errLocked if it was not.
-func removeStale(path string) error {
+func removeStale(path string, stale time.Duration) error {
 	const flags = unix.O_NOFOLLOW | unix.O_NONBLOCK
 	f, err := os.OpenFile(path, os.O_RDWR|flags, 0)
 	if errors.Is(err, fs.ErrPermission) {
@@ -107,11 +109,11 @@ func removeStale(path string) error {
 		return fmt.Errorf("%w: %w", errLocked, err)
 	}
 	defer f.Close()
-	return removeOpened(f, path)
+	return removeOpened(f, path, stale)
 }
 
 // removeOpened removes the lock file that is open as f, if it was left behind and is still there.
-func removeOpened(f *os.File, path string) error {
+func removeOpened(f *os.File, path string, stale time.Duration) error {
 	// Two that find the same dead lock file must not both remove what stands at its name: the
 	// second would remove the lock that the first has taken. So it is locked, and looked at
 	// again, before it goes. With flock, which needs no right to write.
@@ -129,11 +131,11 @@ func removeOpened(f *os.File, path string) error {
 	if err != nil {
 		return err
 	}
-	stale, err := leftBehind(f, info)
+	left, err := leftBehind(f, info, stale)
 	if err != nil {
 		return err
 	}
-	if !stale {
+	if !left {
 		return errLocked
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -143,7 +145,7 @@ func removeOpened(f *os.File, path string) error {
 }
 
 // leftBehind tells whether nobody will remove a lock file.
-func leftBehind(f *os.File, info fs.FileInfo) (bool, error) {
+func leftBehind(f *os.File, info fs.FileInfo, stale time.Duration) (bool, error) {
 	if !info.Mode().IsRegular() {
 		return false, nil
 	}
@@ -159,7 +161,14 @@ func leftBehind(f *os.File, info fs.FileInfo) (bool, error) {
 			return false, nil
 		}
 	}
-	return time.Since(info.ModTime()) > staleDotLock, nil
+	return time.Since(info.ModTime()) > stale, nil
+}
+
+// held tells whether the lock file is ours still: another program may have taken it for one that was
+// left behind.
+func (l *dotLock) held() bool {
+	there, err := os.Lstat(l.path)
+	return err == nil && os.SameFile(there, l.info)
 }
 
 // touch tells others, who know only the lock file's age, that its owner is at work.

@@ -69,7 +69,7 @@ func TestDotLockOwners(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			l, err := newDotLock(path)
+			l, err := newDotLock(path, staleDotLock)
 			if !tt.take {
 				if !errors.Is(err, errLocked) {
 					t.Errorf("got %v; want errLocked", err)
@@ -111,7 +111,7 @@ func TestDotLockLine(t *testing.T) {
 // A lock that somebody took over, right or wrong, is not ours to remove.
 func TestDotLockTakenOver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mbox.lock")
-	l, err := newDotLock(path)
+	l, err := newDotLock(path, staleDotLock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,14 +171,14 @@ func TestDotLockBeingRemoved(t *testing.T) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newDotLock(path); !errors.Is(err, errLocked) {
+	if _, err := newDotLock(path, staleDotLock); !errors.Is(err, errLocked) {
 		t.Errorf("got %v; want errLocked", err)
 	}
 	if text := readFileTest(t, path); text != o.String() {
 		t.Errorf("lock file has %q", text)
 	}
 	f.Close()
-	if _, err := newDotLock(path); err != nil {
+	if _, err := newDotLock(path, staleDotLock); err != nil {
 		t.Error(err)
 	}
 }
@@ -194,10 +194,10 @@ func TestDotLockRemovedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := newDotLock(path); err != nil {
+	if _, err := newDotLock(path, staleDotLock); err != nil {
 		t.Fatal(err)
 	}
-	if err := removeOpened(f, path); err != nil {
+	if err := removeOpened(f, path, staleDotLock); err != nil {
 		t.Error(err)
 	}
 	if text := readFileTest(t, path); text != thisProcess().String() {
@@ -206,7 +206,7 @@ func TestDotLockRemovedMeanwhile(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := removeOpened(f, path); err != nil {
+	if err := removeOpened(f, path, staleDotLock); err != nil {
 		t.Errorf("of one that is gone: %v", err)
 	}
 }
@@ -222,7 +222,7 @@ func TestDotLockRace(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				if _, err := newDotLock(path); err != nil {
+				if _, err := newDotLock(path, staleDotLock); err != nil {
 					if !errors.Is(err, errLocked) {
 						t.Error(err)
 					}

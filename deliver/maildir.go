@@ -1,12 +1,15 @@
 package deliver
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -16,26 +19,60 @@ type MaildirOptions struct {
 	// Create lets a missing maildir be made, with its parents (0700). Without it a missing one
 	// is an error: it may be on a disk that is not mounted.
 	Create bool
+	// Folder says that dir is a subfolder of a maildir (Maildir++), and so marked when it is made.
+	Folder bool
+	// Mode is of the files that are made, 0 for 0600. Directories that are made may be entered by
+	// those who may read files.
+	Mode fs.FileMode
+	// Owner is whom all that is made is given to; nil for nobody. Only root may give away.
+	Owner *Owner
+	// Flags are what messages bear from the beginning, sorted (D draft, F flagged, P passed, R
+	// replied, S seen, T trashed). With any, messages are moved into cur/, which is where they mean
+	// something.
+	Flags string
+	// UIDL says how a message's POP3 unique-id is kept for the server that will serve the maildir.
+	UIDL KeepUIDL
+	// Timeout bounds the wait for the lock of dovecot-uidlist; 0 is a minute.
+	Timeout time.Duration
 }
+
+// A KeepUIDL is a way to keep POP3 unique-ids.
+type KeepUIDL string
+
+const (
+	NoUIDL      KeepUIDL = ""        // they are not kept
+	DovecotUIDL KeepUIDL = "dovecot" // in dovecot-uidlist
+	HeaderUIDL  KeepUIDL = "header"  // in a field X-UIDL of each message
+)
 
 // A Maildir is a Target that stores each message as a file (https://cr.yp.to/proto/maildir.html).
 // Messages are staged in tmp/; Commit makes all of them durable together and moves them into new/.
 // It is for one goroutine; other programs may deliver into and read the same maildir.
 type Maildir struct {
-	dir    string
-	create bool
-	host   string
-	ready  bool // made, and cleaned of what is stale
-	closed bool
-	staged []maildirFile
-	sync   syncer
-	each   bool // no syncfs, whatever the file system
+	dir     string
+	create  bool
+	folder  bool
+	access  access
+	flags   string
+	uidl    KeepUIDL
+	timeout time.Duration
+	host    string
+	ready   bool // made, and cleaned of what is stale
+	closed  bool
+	staged  []maildirFile
+	sync    syncer
+	each    bool      // no syncfs, whatever the file system
+	last    time.Time // in the name given out last
+	places  places
 }
 
 // A maildirFile is a staged message: a file in tmp/.
 type maildirFile struct {
 	id, name string
+	final    string // its name in new/ or cur/, without flags
 	digest   Digest
+	record   uidRecord // for dovecot-uidlist; no uid: none
+	warning  string
 }
 
 var _ Finder = (*Maildir)(nil)
@@ -43,7 +80,11 @@ var _ Finder = (*Maildir)(nil)
 // NewMaildir returns the maildir at dir. Nothing is written before the first Deliver. The error
 // matches ErrCreate if something else is there, or if nothing is and o.Create is not set.
 func NewMaildir(dir string, o MaildirOptions) (*Maildir, error) {
-	d := &Maildir{dir: filepath.Clean(dir), create: o.Create}
+	d := &Maildir{dir: filepath.Clean(dir), create: o.Create, folder: o.Folder, access: access{o.Mode, o.Owner},
+		flags: o.Flags, uidl: o.UIDL, timeout: o.Timeout}
+	if d.timeout <= 0 {
+		d.timeout = time.Minute
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = ""
@@ -75,45 +116,6 @@ func (d *Maildir) path(elem ...string) string {
 // failed makes an *Error of a failure of this maildir.
 func (d *Maildir) failed(err error) *Error { return classify("maildir "+d.dir, err) }
 
-// prepare makes the maildir if it may, and removes stale files, before the first message.
-func (d *Maildir) prepare() error {
-	if d.closed {
-		return fs.ErrClosed
-	}
-	if d.ready {
-		return nil
-	}
-	if d.create {
-		if err := d.make(); err != nil {
-			return err
-		}
-	} else if err := d.look(); err != nil {
-		return err
-	}
-	removeOld(d.path("tmp"), time.Now())
-	d.ready = true
-	return nil
-}
-
-func (d *Maildir) make() error {
-	if err := makeDir(d.dir); err != nil {
-		return err
-	}
-	for _, sub := range []string{"tmp", "new", "cur"} {
-		err := os.Mkdir(d.path(sub), 0o700)
-		if err == nil {
-			continue
-		}
-		switch serr := isDir(d.path(sub)); {
-		case serr != nil && errors.Is(err, fs.ErrExist):
-			return serr
-		case serr != nil:
-			return err
-		}
-	}
-	return syncDir(d.dir)
-}
-
 // Deliver writes m to a file in tmp/. It does not heed ctx: what it waits for is m.Body.
 func (d *Maildir) Deliver(_ context.Context, m *Message) error {
 	if len(m.ID) != idLen || !isHex([]byte(m.ID)) {
@@ -127,13 +129,20 @@ func (d *Maildir) Deliver(_ context.Context, m *Message) error {
 			return d.failed(err)
 		}
 	}
-	name := maildirName(time.Now(), m.ID, d.host)
+	// Each later than the one before, also where the clock is coarse.
+	if now := time.Now(); now.Sub(d.last) >= time.Microsecond {
+		d.last = now
+	} else {
+		d.last = d.last.Add(time.Microsecond)
+	}
+	name := maildirName(d.last, m.ID, d.host)
 	path := d.path("tmp", name)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return d.failed(err)
 	}
-	digest, err := d.write(f, m)
+	file := maildirFile{id: m.ID, name: name}
+	err = d.write(f, m, &file)
 	if err != nil {
 		f.Close()
 	} else {
@@ -150,17 +159,55 @@ func (d *Maildir) Deliver(_ context.Context, m *Message) error {
 		e.Message = errors.Is(err, syscall.EFBIG)
 		return e
 	}
-	d.staged = append(d.staged, maildirFile{m.ID, name, digest})
+	d.staged = append(d.staged, file)
 	return nil
 }
 
-func (d *Maildir) write(f *os.File, m *Message) (Digest, error) {
-	if m.Trace != "" {
-		if _, err := f.WriteString(m.Trace); err != nil {
-			return Digest{}, err
-		}
+// write writes m to f, and notes in file what has become of it.
+func (d *Maildir) write(f *os.File, m *Message, file *maildirFile) error {
+	if err := d.access.file(f); err != nil {
+		return err
 	}
-	return store(f, m.Body)
+	size := sizer{w: f}
+	field := d.keep(m, file)
+	if _, err := io.WriteString(&size, m.Trace+field); err != nil {
+		return err
+	}
+	var err error
+	if d.uidl == HeaderUIDL {
+		// Also where none is put in: what the message came with must not be taken for it.
+		w := bufio.NewWriter(&size)
+		r := renamer{w: w}
+		if file.digest, err = store(&r, m.Body); err == nil {
+			err = errors.Join(r.finish(), w.Flush())
+		}
+	} else {
+		file.digest, err = store(&size, m.Body)
+	}
+	file.final = fmt.Sprintf("%s,S=%d,W=%d", file.name, size.S, size.W())
+	file.record.name = file.final
+	return err
+}
+
+// keep decides how a unique-id is kept, and returns the field for it, "" for none.
+func (d *Maildir) keep(m *Message, file *maildirFile) (field string) {
+	if m.UID == "" {
+		return "" // the server has none
+	}
+	why := ""
+	switch d.uidl {
+	case DovecotUIDL:
+		if why = storableUID(m.UID); why == "" {
+			// Cloned: it may be part of a whole listing.
+			file.record = uidRecord{uid: strings.Clone(m.UID), num: m.Num}
+		}
+	case HeaderUIDL:
+		field, why = xuidlField(m.UID)
+	}
+	if why != "" {
+		file.warning = "delivered, but its unique-id " + why + " and was not kept: POP3 clients will retrieve it again"
+	}
+	return field
 }
 
 // Drop removes the n messages staged last.
@@ -175,50 +222,6 @@ func (d *Maildir) unstage(files []maildirFile) {
 	for _, f := range files {
 		os.Remove(d.path("tmp", f.name))
 	}
-}
-
-// Commit makes all staged messages durable and moves them into new/.
-func (d *Maildir) Commit(context.Context) ([]Receipt, error) {
-	if len(d.staged) == 0 {
-		return nil, nil
-	}
-	staged := d.staged
-	d.staged = nil
-	// Before a file can be seen in new/, all of it must be on the disk.
-	if err := d.sync.wait(); err != nil {
-		d.unstage(staged)
-		return nil, d.failed(err)
-	}
-	to, err := os.Open(d.path("new"))
-	if err != nil {
-		d.unstage(staged)
-		return nil, d.failed(err)
-	}
-	defer to.Close()
-	moved := 0
-	for _, f := range staged {
-		if err = moveNew(d.path("tmp", f.name), d.path("new", f.name)); err != nil {
-			break
-		}
-		moved++
-	}
-	d.unstage(staged[moved:])
-	if serr := syncOpenDir(to); serr != nil {
-		// Which of them a power cut would leave, nobody knows: none has arrived. The
-		// server still has them all.
-		for _, f := range staged[:moved] {
-			os.Remove(d.path("new", f.name))
-		}
-		return nil, d.failed(serr)
-	}
-	receipts := make([]Receipt, moved)
-	for i, f := range staged[:moved] {
-		receipts[i] = f.digest.receipt(f.id, d.path("new", f.name))
-	}
-	if err != nil {
-		return receipts, d.failed(err)
-	}
-	return receipts, nil
 }
 
 // receipt makes the Receipt of a message with this digest.

@@ -78,7 +78,7 @@ func checkReceipts(t *testing.T, got []Receipt, from, to int) {
 	for i, r := range got {
 		m, stored := testMessage(from + i)
 		head, _, _ := strings.Cut(stored, "\n\n")
-		want := Receipt{m.ID, r.Where, int64(len(stored)), sha256.Sum256([]byte(head + "\n")), sha256.Sum256([]byte(stored))}
+		want := Receipt{ID: m.ID, Where: r.Where, Size: int64(len(stored)), Head: sha256.Sum256([]byte(head + "\n")), Sum: sha256.Sum256([]byte(stored))}
 		if r != want {
 			t.Errorf("receipt %d is %+v, want %+v", i, r, want)
 		}

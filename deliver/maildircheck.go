@@ -11,7 +11,11 @@ import (
 // Check tells whether messages could be delivered now, and changes nothing. The error matches
 // ErrCreate if not.
 func (d *Maildir) Check() error {
-	for _, p := range []string{d.path("tmp"), d.path("new"), d.path("cur")} {
+	dirs := []string{d.path("tmp"), d.path("new"), d.path("cur")}
+	if d.uidl == DovecotUIDL {
+		dirs = append(dirs, d.dir) // where dovecot-uidlist is
+	}
+	for _, p := range dirs {
 		if err := d.mayUse(p); err != nil {
 			return d.failed(err)
 		}

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,14 +34,15 @@ func (d *Maildir) Find(begin Begin) ([]Receipt, error) {
 	if err := d.look(); err != nil {
 		return nil, d.failed(err)
 	}
-	receipts, err := d.find(begin.Nonce)
+	receipts, err := d.find(begin)
 	if err != nil {
 		return nil, d.failed(err)
 	}
 	return receipts, nil
 }
 
-func (d *Maildir) find(nonce string) ([]Receipt, error) {
+func (d *Maildir) find(begin Begin) ([]Receipt, error) {
+	nonce := begin.Nonce
 	found := make(map[string]Receipt)
 	var s syncer
 	defer s.abandon()
@@ -54,7 +57,7 @@ func (d *Maildir) find(nonce string) ([]Receipt, error) {
 			if _, ok := found[id]; ok {
 				continue
 			}
-			g, err := readStored(path, id, &s)
+			g, err := readStored(path, id, d.uidl == HeaderUIDL, &s)
 			if errors.Is(err, fs.ErrNotExist) {
 				moved = true // by a reader, since; the next pass finds it elsewhere
 				continue
@@ -83,6 +86,9 @@ func (d *Maildir) find(nonce string) ([]Receipt, error) {
 		if err := syncParents(d.path("new")); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.relist(found, begin.UID); err != nil {
+		return nil, err
 	}
 	d.removeLeft(nonce)
 	receipts := make([]Receipt, 0, len(found))
@@ -134,11 +140,12 @@ func modTime(dir string) time.Time {
 	return st.ModTime()
 }
 
-// readStored computes the digest of a stored message, without its trace field, and hands the file
-// to s to be synced. That it was not open since it was written does no harm: Commit synced it
-// through the descriptor that wrote it, before it came to where it was found. What s still syncs
-// is the entry, and what a reader may have done to the file.
-func readStored(path, id string, s *syncer) (g Digest, err error) {
+// readStored computes the digest of a stored message as it was at the server, without its trace field
+// and, with xuidl, without what HeaderUIDL has done to it, and hands the file to s to be synced. That
+// it was not open since it was written does no harm: Commit synced it through the descriptor that
+// wrote it, before it came to where it was found. What s still syncs is the entry, and what a reader
+// may have done to the file.
+func readStored(path, id string, xuidl bool, s *syncer) (g Digest, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return g, err
@@ -154,11 +161,38 @@ func readStored(path, id string, s *syncer) (g Digest, err error) {
 	}
 	var h hasher
 	h.reset()
-	h.Write(first[n:])
-	if _, err := io.Copy(&h, f); err != nil {
+	r := original(&h, first[n:], xuidl)
+	if _, err := io.Copy(r, f); err != nil {
 		return g, err
 	}
+	r.finish()
 	return h.digest(), s.add(f)
+}
+
+// relist makes sure that the found messages are in dovecot-uidlist. They are, unless the lock was
+// lost in the run that was interrupted, or that run was told nothing of the list.
+func (d *Maildir) relist(found map[string]Receipt, uid func(id string) string) error {
+	if d.uidl != DovecotUIDL || uid == nil {
+		return nil
+	}
+	var wanted []uidRecord
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		u := uid(id)
+		if u == "" || storableUID(u) != "" {
+			continue
+		}
+		name, _, _ := strings.Cut(filepath.Base(found[id].Where), ":")
+		wanted = append(wanted, uidRecord{name: name, uid: u})
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	u, err := d.lockUidlist(context.Background())
+	if err != nil {
+		return err
+	}
+	u, err = d.addSurely(context.Background(), u, wanted)
+	return errors.Join(err, u.dot.unlock())
 }
 
 // removeLeft removes what the run with this nonce has left in tmp/. What cannot be removed now is

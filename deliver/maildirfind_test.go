@@ -158,7 +158,7 @@ func TestMaildirFindNothing(t *testing.T) {
 func TestMaildirNames(t *testing.T) {
 	id := testID(1)
 	name := maildirName(time.Unix(12, 0), id, maildirHost("a/b:c"))
-	if !strings.HasPrefix(name, "12.I"+id+"R") || !strings.HasSuffix(name, `.a\057b\072c`) || ownName(name) != id {
+	if !strings.HasPrefix(name, "12.M000000I"+id+"R") || !strings.HasSuffix(name, `.a\057b\072c`) || ownName(name) != id {
 		t.Errorf("%q, id %q", name, ownName(name))
 	}
 	if other := maildirName(time.Unix(12, 0), id, maildirHost("a/b:c")); other == name {
@@ -169,8 +169,8 @@ func TestMaildirNames(t *testing.T) {
 			t.Errorf("host %q is %q, want %q", host, got, want)
 		}
 	}
-	for _, other := range []string{"", "12.M1P1.host", "12.I" + id + ".host", "x.I" + id + "R0123456789abcdef.h",
-		".I" + id + "R0123456789abcdef.h", "12.I" + id + "R0123456789abcdef.", "12.I" + id[1:] + "0R0123456789abcdeg.h"} {
+	for _, other := range []string{"", "12.M1P1.host", "12.M000000I" + id + ".host", "x.I" + id + "R0123456789abcdef.h",
+		".M000000I" + id + "R0123456789abcdef.h", "12.M000000I" + id + "R0123456789abcdef.", "12.M000000I" + id[1:] + "0R0123456789abcdeg.h"} {
 		if got := ownName(other); got != "" {
 			t.Errorf("%q has id %q", other, got)
 		}

@@ -3,10 +3,10 @@ package deliver
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -17,12 +17,13 @@ const staleAfter = 36 * time.Hour
 // maxHost bounds the host in a name, which may have 255 octets and gets flags from readers.
 const maxHost = 128
 
-// maildirName makes the name of a message: SECONDS.I<ID>R<random>.HOST. By the id a message is
-// found after a crash; the random digits make the name one that nothing else has.
+// maildirName makes the name of a message: SECONDS.M<microseconds>I<ID>R<random>.HOST. By the id a
+// message is found after a crash; the random digits make the name one that nothing else has. By
+// seconds and microseconds readers sort what they see for the first time.
 func maildirName(now time.Time, id, host string) string {
 	var r [8]byte
 	rand.Read(r[:])
-	return strconv.FormatInt(now.Unix(), 10) + ".I" + id + "R" + hex.EncodeToString(r[:]) + "." + host
+	return fmt.Sprintf("%d.M%06dI", now.Unix(), now.Nanosecond()/1000) + id + "R" + hex.EncodeToString(r[:]) + "." + host
 }
 
 // maildirHost makes a host's name fit to stand in a file's. The escapes are those of the
@@ -49,8 +50,9 @@ func maildirHost(host string) string {
 
 // ownName returns the id in a name that maildirName has made; "" if it has not.
 func ownName(name string) string {
-	seconds, rest, ok := strings.Cut(name, ".I")
-	if !ok || seconds == "" || strings.Trim(seconds, "0123456789") != "" {
+	when, rest, ok := strings.Cut(name, "I")
+	seconds, micro, some := strings.Cut(when, ".M")
+	if !ok || !some || seconds == "" || len(micro) != 6 || strings.Trim(seconds+micro, "0123456789") != "" {
 		return ""
 	}
 	if len(rest) < idLen+1+16+2 || rest[idLen] != 'R' || rest[idLen+1+16] != '.' {

@@ -28,7 +28,8 @@ func (d *Maildir) Stored(wanted func(size int64) bool) iter.Seq2[Stored, error] 
 			yield(Stored{}, d.failed(err))
 			return
 		}
-		r := &maildirReader{wanted: wanted, seen: make(map[fileKey]struct{}), seed: maphash.MakeSeed(), buf: make([]byte, 64<<10)}
+		r := &maildirReader{wanted: wanted, seen: make(map[fileKey]struct{}), seed: maphash.MakeSeed(), buf: make([]byte, 64<<10),
+			xuidl: d.uidl == HeaderUIDL}
 		var before map[string]time.Time
 		for range readPasses {
 			r.missed, r.dirs = false, make(map[string]time.Time)
@@ -57,6 +58,7 @@ type maildirReader struct {
 	seed   maphash.Seed
 	dirs   map[string]time.Time // new/ and cur/ that were read, with the time of their last change before
 	buf    []byte
+	xuidl  bool // our messages are as HeaderUIDL makes them
 	missed bool // a name was gone when it was to be opened
 }
 
@@ -173,11 +175,11 @@ func (r *maildirReader) read(f *os.File, size int64, path string) (s Stored, ok 
 	var h hasher
 	h.reset()
 	var mid messageID
-	w := io.MultiWriter(&h, &mid)
-	w.Write(first[n:])
+	w := original(io.MultiWriter(&h, &mid), first[n:], r.xuidl && s.ID != "")
 	if _, err := io.CopyBuffer(w, struct{ io.Reader }{f}, r.buf); err != nil {
 		return s, false, err
 	}
+	w.finish()
 	s.Digest, s.MessageID = h.digest(), mid.value()
 	return s, true, nil
 }

@@ -86,7 +86,7 @@ func TestMaildirNameTaken(t *testing.T) {
 	dir := t.TempDir()
 	d := newTestMaildir(t, dir, true)
 	deliverTest(t, d, 0, 4)
-	taken := d.path("new", d.staged[2].name)
+	taken := d.path("new", d.staged[2].final)
 	write(t, taken, "somebody's")
 	got, err := d.Commit(context.Background())
 	wantTargetError(t, err, dir, false)
@@ -151,11 +151,11 @@ func TestMaildirWriteFails(t *testing.T) {
 	}
 	defer f.Close()
 	m, _ := testMessage(1)
-	if _, err := d.write(f, m); !errors.Is(err, syscall.ENOSPC) {
+	if err := d.write(f, m, &maildirFile{}); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("trace field: %v", err)
 	}
 	m.Trace = ""
-	_, err = d.write(f, m)
+	err = d.write(f, m, &maildirFile{})
 	wantTargetError(t, d.failed(err), d.dir, false)
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("text: %v", err)

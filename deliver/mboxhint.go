@@ -22,7 +22,7 @@ func (m *Mbox) Hint() (string, error) {
 		return m.hint, nil
 	}
 	var hint string
-	err := m.patiently(context.Background(), func() (err error) {
+	err := patiently(context.Background(), m.name(), m.timeout, func() (err error) {
 		hint, err = m.peek()
 		return err
 	})

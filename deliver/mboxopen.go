@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,35 +35,11 @@ var (
 // staged is to be delivered even by a run that is stopped.
 func (m *Mbox) open(ctx context.Context, create bool) (*lockedMbox, error) {
 	var l *lockedMbox
-	err := m.patiently(ctx, func() (err error) {
+	err := patiently(ctx, m.name(), m.timeout, func() (err error) {
 		l, err = m.tryOpen(create)
 		return err
 	})
 	return l, err
-}
-
-// patiently calls try until it does not fail for a lock, or the time is over.
-func (m *Mbox) patiently(ctx context.Context, try func() error) error {
-	deadline := time.Now().Add(m.timeout)
-	pause := 5 * time.Millisecond
-	for {
-		err := try()
-		if !errors.Is(err, errLocked) && !errors.Is(err, errReplaced) {
-			return err
-		}
-		left := time.Until(deadline)
-		if left <= 0 || ctx.Err() != nil {
-			return &Error{Target: m.name(), Err: err, Temporary: true}
-		}
-		// Two that wait for each other must not meet again at each attempt.
-		t := time.NewTimer(min(pause/2+rand.N(pause), left))
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-		}
-		pause = min(2*pause, 250*time.Millisecond)
-	}
 }
 
 // tryOpen is open without waiting. Programs differ in which lock they take first: to hold one and
@@ -119,11 +93,11 @@ func (m *Mbox) lock(l *lockedMbox) (err error) {
 // is no hindrance; one that another program has made there is.
 func (m *Mbox) takeDotLock() (*dotLock, error) {
 	path := m.path + ".lock"
-	l, err := newDotLock(path)
+	l, err := newDotLock(path, staleDotLock)
 	if err == nil || m.dotDemanded || !forbidden(err) || errors.Is(err, errLocked) {
 		return l, err
 	}
-	if err := removeStale(path); err != nil && !forbidden(err) {
+	if err := removeStale(path, staleDotLock); err != nil && !forbidden(err) {
 		return nil, err
 	}
 	return nil, nil
@@ -135,7 +109,7 @@ func (m *Mbox) openFile(create bool) (f *os.File, made bool, err error) {
 	const flags = os.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
 	info, err := os.Lstat(m.path)
 	if errors.Is(err, fs.ErrNotExist) && create {
-		if err := makeDir(filepath.Dir(m.path)); err != nil {
+		if err := makeDir(filepath.Dir(m.path), access{}); err != nil {
 			return nil, false, err
 		}
 		f, err = os.OpenFile(m.path, flags|os.O_CREATE|os.O_EXCL, 0o600)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ type account struct {
 	dir    string // holds the state and the maildir
 	opts   Options
 	mbox   bool                                  // deliver to an mbox instead
+	uidl   deliver.KeepUIDL                      // of the maildir
 	caps   pop3.Caps                             // as known before the login
 	target func(t deliver.Target) deliver.Target // around the maildir; nil for none
 	events []Event                               // of the last run
@@ -120,7 +122,7 @@ func (a *account) open() (t deliver.Target) {
 	if a.mbox {
 		t, err = deliver.NewMbox(a.mboxPath(), deliver.MboxOptions{Create: true, SpoolDir: a.dir})
 	} else {
-		t, err = deliver.NewMaildir(a.maildir(), deliver.MaildirOptions{Create: true})
+		t, err = deliver.NewMaildir(a.maildir(), deliver.MaildirOptions{Create: true, UIDL: a.uidl})
 	}
 	if err != nil {
 		a.t.Fatal(err)
@@ -174,11 +176,40 @@ func (a *account) stored() []string {
 			if err != nil {
 				a.t.Fatal(err)
 			}
-			texts = append(texts, untraced(a.t, text))
+			text = []byte(untraced(a.t, text))
+			if a.uidl == deliver.HeaderUIDL {
+				text = []byte(a.withoutXUIDL(string(text)))
+			}
+			texts = append(texts, string(text))
 		}
 	}
 	slices.Sort(texts)
 	return texts
+}
+
+// withoutXUIDL takes the field for the unique-id off, and gives the message's own back its name.
+func (a *account) withoutXUIDL(text string) string {
+	field, rest, _ := strings.Cut(text, "\n")
+	if !strings.HasPrefix(field, "X-UIDL: uid-") {
+		a.t.Errorf("no unique-id: %.80q", text)
+	}
+	return strings.Replace(rest, "\nX-Was-X-UIDL:", "\nX-UIDL:", 1)
+}
+
+// wantListed fails if not each file of the maildir is in dovecot-uidlist once, with the unique-id of
+// the message that it is.
+func (a *account) wantListed() {
+	a.t.Helper()
+	list := read(a.t, filepath.Join(a.maildir(), "dovecot-uidlist"))
+	files, _ := os.ReadDir(filepath.Join(a.maildir(), "new"))
+	for _, f := range files {
+		record := regexp.MustCompile(`(?m)^\d+ P(\S+) O\d+ :` + regexp.QuoteMeta(f.Name()) + "$")
+		found := record.FindAllStringSubmatch(list, -1)
+		text := read(a.t, filepath.Join(a.maildir(), "new", f.Name()))
+		if len(found) != 1 || !strings.Contains(text, "\nSubject: "+found[0][1]+"\n") {
+			a.t.Errorf("%s has the records %q in\n%s", f.Name(), found, list)
+		}
+	}
 }
 
 // untraced takes the trace field off.

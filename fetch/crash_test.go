@@ -143,13 +143,23 @@ func copied(t testing.TB, dir string) string {
 // TestKilled kills a run at every step (see the package comment), and the run behind it again at
 // every one of its steps. The third must end with each message once.
 func TestKilled(t *testing.T) {
-	t.Run("maildir", func(t *testing.T) { testKilled(t, false) })
-	t.Run("mbox", func(t *testing.T) { testKilled(t, true) })
+	t.Run("maildir", func(t *testing.T) { testKilled(t, false, deliver.NoUIDL) })
+	t.Run("mbox", func(t *testing.T) { testKilled(t, true, deliver.NoUIDL) })
+	t.Run("dovecot-uidlist", func(t *testing.T) { testKilled(t, false, deliver.DovecotUIDL) })
+	t.Run("X-UIDL", func(t *testing.T) { testKilled(t, false, deliver.HeaderUIDL) })
 }
 
-func testKilled(t *testing.T, mbox bool) {
+func testKilled(t *testing.T, mbox bool, uidl deliver.KeepUIDL) {
 	msgs := mails(5, 300)
+	if uidl == deliver.HeaderUIDL {
+		for i := range msgs {
+			msgs[i].Text = strings.Replace(msgs[i].Text, "\r\n", "\r\nX-UIDL: another\r\n", 1)
+		}
+	}
 	msgs[3].UID = msgs[1].UID // and not the same text
+	if uidl == deliver.DovecotUIDL {
+		msgs[3].Text = strings.ReplaceAll(msgs[3].Text, "uid-4", "uid-2") // see wantListed
+	}
 	twin := msgs[4]
 	msgs = append(msgs, twin)
 	known := msgs[:2] // recorded before, as "delivered"; the server has them still
@@ -168,7 +178,7 @@ func testKilled(t *testing.T, mbox bool) {
 			}
 			return "", false
 		}}, listed...)
-		a.dir, a.mbox = dir, mbox
+		a.dir, a.mbox, a.uidl = dir, mbox, uidl
 		a.target = func(t deliver.Target) deliver.Target {
 			cam = &camera{Target: t, a: a, film: &film}
 			return &finderCamera{*cam, t.(deliver.Finder)}
@@ -182,15 +192,18 @@ func testKilled(t *testing.T, mbox bool) {
 	}
 	start := memory(t)
 	first := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "QUIT", Do: pop3test.Cut, Skip: true}}}, known...)
-	first.dir, first.mbox = start, mbox
+	first.dir, first.mbox, first.uidl = start, mbox, uidl
 	first.run()
 	work := copied(t, start)
 	finish := func(when string, m *moment) {
 		a := open(t, pop3test.Config{}, msgs...)
-		a.dir, a.mbox = restore(t, work, m.dir), mbox
+		a.dir, a.mbox, a.uidl = restore(t, work, m.dir), mbox, uidl
 		a.clean()
 		a.want(msgs...)
 		a.wantEmpty()
+		if uidl == deliver.DovecotUIDL {
+			a.wantListed()
+		}
 		if t.Failed() {
 			t.Fatalf("killed %s %s", when, m.when)
 		}
@@ -225,11 +238,25 @@ func variants(t testing.TB, m *moment) []*moment {
 		part := copied(t, m.dir)
 		for _, f := range m.staged[len(m.staged)/2:] {
 			name := filepath.Base(f)
-			if err := os.Rename(filepath.Join(part, "Maildir", "new", name), filepath.Join(part, "Maildir", "tmp", name)); err != nil {
+			moved, _ := filepath.Glob(filepath.Join(part, "Maildir", "new", name+"*"))
+			if len(moved) != 1 {
+				t.Fatalf("%s was moved to %q", name, moved)
+			}
+			if err := os.Rename(moved[0], filepath.Join(part, "Maildir", "tmp", name)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		all = append(all, &moment{when: "within Commit", dir: part})
+		if list := read(t, filepath.Join(m.dir, "Maildir", "dovecot-uidlist")); list != "" {
+			// Dovecot has overridden the lock and dropped what it did not see; then the files came.
+			part := copied(t, m.dir)
+			lines := strings.SplitAfter(list, "\n")
+			list = strings.Join(lines[:max(1, len(lines)-1-len(m.staged))], "")
+			if err := os.WriteFile(filepath.Join(part, "Maildir", "dovecot-uidlist"), []byte(list), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, &moment{when: "within Commit, the lock lost", dir: part})
+		}
 	}
 	if after := read(t, filepath.Join(m.dir, "mbox")); m.staged == nil && strings.HasPrefix(m.when, "behind Commit") {
 		for i := range 6 { // the append is torn, or holds zeros

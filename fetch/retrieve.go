@@ -134,7 +134,7 @@ func (v *retrieval) take(ctx context.Context) func(it *item, body io.Reader) err
 		}
 		it.id = deliveryID(r.nonce, uid, it.copy)
 		return r.t.Deliver(ctx, &deliver.Message{
-			Account: r.opts.Account, UID: it.uid, ID: it.id, Trace: r.received(it.id, time.Now()), Body: body,
+			Account: r.opts.Account, Num: it.num, UID: it.uid, ID: it.id, Trace: r.received(it.id, time.Now()), Body: body,
 			InDoubt: r.inDoubt(it)})
 	}
 }
@@ -174,6 +174,9 @@ func (v *retrieval) tell(s staged, g deliver.Receipt) {
 	r.sum.Delivered++
 	r.sum.Octets += s.octets
 	r.itemEvent(Message, s.it, Event{Size: s.octets, Destination: g.Where, Reason: s.it.reason, InDoubt: r.inDoubt(s.it)})
+	if g.Warning != "" {
+		r.itemEvent(Failed, s.it, Event{Reason: g.Warning, Warning: true})
+	}
 	if reason := r.short(s.it, s.octets); reason != "" {
 		r.undone = true // half of it
 		r.count(s.it, errors.New(reason), false)

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"iter"
 	"strings"
 
 	"mailhaul/deliver"
@@ -31,7 +32,7 @@ func (r *run) settle() error {
 	if len(r.items) == 0 {
 		return nil // only a listing tells whose they are: there will be another
 	}
-	found, err := r.find.Find(deliver.Begin{Nonce: b.Nonce, Hint: b.Hint})
+	found, err := r.find.Find(deliver.Begin{Nonce: b.Nonce, Hint: b.Hint, UID: r.uidOf(b.Nonce)})
 	if err != nil {
 		return err
 	}
@@ -51,27 +52,59 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt) error {
 		byID[f.ID] = f
 	}
 	var es []state.Entry
-	for _, it := range r.items {
-		if it.uid == "" || it.listed > 1 && it.nth > 1 {
-			continue // the first of an id looks for all its copies
-		}
-		last := 0 // numbers may have gaps: copies are forgotten one by one
-		for _, e := range r.st.Lookup(it.uid) {
-			last = max(last, e.Copy)
-		}
-		for copy := 1; copy <= last+it.listed; copy++ {
-			if f, ok := byID[deliveryID(b.Nonce, it.uid, copy)]; ok {
-				e := r.entry(it.uid, copy, f)
-				if f.Size == 0 || it.listed == 1 && f.Size < it.size/4 {
-					// Each line was an octet longer on its way: even so, not half of it came.
-					e.Reason = shortReason(f.Size, it.size)
-				}
-				es = append(es, e)
+	for id, m := range r.ids(b.Nonce) {
+		if f, ok := byID[id]; ok {
+			e := r.entry(m.it.uid, m.copy, f)
+			if f.Size == 0 || m.it.listed == 1 && f.Size < m.it.size/4 {
+				// Each line was an octet longer on its way: even so, not half of it came.
+				e.Reason = shortReason(f.Size, m.it.size)
 			}
+			es = append(es, e)
 		}
 	}
 	if len(es) == 0 {
 		return nil
 	}
 	return r.st.Record(b.Hint, b.Next, es...)
+}
+
+// A candidate is a message that an interrupted run may have delivered.
+type candidate struct {
+	it   *item
+	copy int
+}
+
+// ids yields the delivery ids that the run with this nonce may have given to what is listed now.
+func (r *run) ids(nonce string) iter.Seq2[string, candidate] {
+	return func(yield func(string, candidate) bool) {
+		for i := range r.items {
+			it := &r.items[i]
+			if it.uid == "" || it.listed > 1 && it.nth > 1 {
+				continue // the first of an id looks for all its copies
+			}
+			last := 0 // numbers may have gaps: copies are forgotten one by one
+			for _, e := range r.st.Lookup(it.uid) {
+				last = max(last, e.Copy)
+			}
+			for copy := 1; copy <= last+int(it.listed); copy++ {
+				if !yield(deliveryID(nonce, it.uid, copy), candidate{it, copy}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// uidOf tells the unique-id by the delivery id, for a target that keeps it. Most never ask.
+func (r *run) uidOf(nonce string) func(id string) string {
+	var uids map[string]string
+	return func(id string) string {
+		if uids == nil {
+			uids = make(map[string]string, len(r.items))
+			for id, m := range r.ids(nonce) {
+				uids[id] = m.it.uid
+			}
+		}
+		return uids[id]
+	}
 }
