@@ -238,7 +238,8 @@ func (f *fetcher) openTarget(a *Account, st *state.File) (deliver.Target, error)
 	var t deliver.Target
 	var err error
 	if d.Maildir != "" {
-		t, err = deliver.NewMaildir(d.Maildir, deliver.MaildirOptions{Create: create})
+		t, err = deliver.NewMaildir(d.Maildir, deliver.MaildirOptions{Create: create, Folder: d.Folder, Mode: d.Mode,
+			Owner: d.Owner, Flags: d.Flags, UIDL: d.UIDL, Timeout: a.Timeout})
 	} else {
 		t, err = deliver.NewMbox(d.Mbox, deliver.MboxOptions{Create: create, Lock: d.Lock, SpoolDir: f.cfg.StateDir, Timeout: a.Timeout})
 	}

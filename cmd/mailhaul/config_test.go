@@ -93,6 +93,18 @@ func TestConfigProblems(t *testing.T) {
 		{"two places", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/a", mbox = "/b" }`, 1) + secret, []string{"4: accounts.work.deliver: want a table like"}},
 		{"unknown place", strings.Replace(head, `maildir`, `mailbox`, 1) + secret, []string{"4: accounts.work.deliver.mailbox: unknown key; did you mean \"maildir\"?", "4: accounts.work.deliver: want a table like"}},
 		{"lock", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ mbox = "/b", lock = ["flok"] }`, 1) + secret, []string{`4: accounts.work.deliver: lock: want "dotlock", "fcntl" or both`}},
+		{"uidl", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", uidl = "xuidl" }`, 1) + secret, []string{`4: accounts.work.deliver: uidl: want "dovecot" or "header"`}},
+		{"uidl of a command", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ command = ["x"], uidl = "header" }`, 1) + secret, []string{`4: accounts.work.deliver: uidl goes with`}},
+		{"folder", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", folder = "a/b" }`, 1) + secret, []string{`4: accounts.work.deliver: folder: has a slash`}},
+		{"folder, empty level", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", folder = ".a" }`, 1) + secret, []string{`4: accounts.work.deliver: folder: has an empty level`}},
+		{"folder without a maildir", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ folder = "a" }`, 1) + secret, []string{`4: accounts.work.deliver: want a table like`}},
+		{"flags", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", flags = "SX" }`, 1) + secret, []string{`4: accounts.work.deliver: flags: want letters of DFPRST`}},
+		{"flags twice", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", flags = "SS" }`, 1) + secret, []string{`4: accounts.work.deliver: flags: want letters of DFPRST, each once`}},
+		{"mode as a number", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", mode = 660 }`, 1) + secret, []string{`4: accounts.work.deliver: mode: want a mode of a file in octal digits and quotes, like "0660": want a string`}},
+		{"mode, digits", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", mode = "0689" }`, 1) + secret, []string{`4: accounts.work.deliver: mode: want a mode`}},
+		{"mode, set-user-id", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", mode = "4660" }`, 1) + secret, []string{`4: accounts.work.deliver: mode: want a mode`}},
+		{"mode, own", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", mode = "0060" }`, 1) + secret, []string{`4: accounts.work.deliver: mode: the owner must`}},
+		{"mode, executable", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", mode = "0770" }`, 1) + secret, []string{`4: accounts.work.deliver: mode: mail is not executed`}},
 		{"variable", head + secret + "tls_ca = \"$MAILHAUL_NOT_SET/ca.pem\"\n", []string{"6: accounts.work.tls_ca: $MAILHAUL_NOT_SET is not set"}},
 		{"tilde user", head + secret + "tls_ca = \"~bob/ca.pem\"\n", []string{"6: accounts.work.tls_ca: ~USER is not expanded"}},
 		{"account name", "[accounts.\"-x\"]\n", []string{"1: accounts.-x: an account's name does not begin with -"}},
@@ -323,3 +335,29 @@ func fuzzLoad(t *testing.T, dir, text string) []Problem {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+func TestMaildirKeys(t *testing.T) {
+	text := "[accounts.a]\nserver = \"h\"\nuser = \"u\"\npassword = \"x\"\ndeliver = { maildir = \"/m\", uidl = \"dovecot\", folder = \"Gelöscht.a&b\", mode = \"0640\", flags = \"SF\" }\n"
+	cfg, err := load(t, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := cfg.Accounts[0].Deliver
+	if d.Maildir != "/m/.Gel&APY-scht.a&-b" || !d.Folder || d.Mode != 0o640 || d.Flags != "FS" || d.UIDL != "dovecot" || d.Owner != nil ||
+		d.String() != "maildir "+d.Maildir {
+		t.Errorf("%+v", d)
+	}
+	_, err = load(t, strings.Replace(text, `flags`, `owner = "root", group = "0", flags`, 1))
+	if os.Geteuid() == 0 {
+		cfg, err := load(t, strings.Replace(text, `flags`, `owner = "root", group = "12", flags`, 1))
+		if err != nil || cfg.Accounts[0].Deliver.Owner.UID != 0 || cfg.Accounts[0].Deliver.Owner.GID != 12 {
+			t.Error(err)
+		}
+		_, err = load(t, strings.Replace(text, `flags`, `owner = "nobody-of-that-name", flags`, 1))
+		if err == nil || !strings.Contains(err.Error(), "owner: there is no such user") {
+			t.Error(err)
+		}
+	} else if err == nil || !strings.Contains(err.Error(), "owner: only root can give files away") {
+		t.Error(err)
+	}
+}

@@ -48,27 +48,6 @@ type Account struct {
 	TLSKey        string
 }
 
-// A Destination is where an account's messages go: exactly one of Maildir, Mbox, Command.
-type Destination struct {
-	Maildir string
-	Mbox    string
-	Lock    []string // of Mbox; nil = the default
-	Command []string
-}
-
-// String names the destination as the state and messages do.
-func (d Destination) String() string {
-	switch {
-	case d.Maildir != "":
-		return "maildir " + d.Maildir
-	case d.Mbox != "":
-		return "mbox " + d.Mbox
-	case len(d.Command) > 0:
-		return "command " + d.Command[0]
-	}
-	return ""
-}
-
 // A SecretSource says where an account's secret comes from. Kind is the name of its key, "" for
 // none.
 type SecretSource struct {
@@ -139,9 +118,6 @@ var mechanisms = []string{
 
 // always says of a key that its value is a secret.
 func always(any) bool { return true }
-
-// deliverKeys are the keys of the table `deliver`.
-var deliverKeys = []string{"maildir", "mbox", "lock", "command"}
 
 func keyNames() []string {
 	names := make([]string, len(accountKeys))

@@ -93,7 +93,6 @@ func statusOf(err error) int {
 		orphan   *orphanError
 		moved    *movedError
 		disagree *disagreementError
-		metrics  *metricsError
 	)
 	switch {
 	case errors.As(err, &disagree):
@@ -108,8 +107,6 @@ func statusOf(err error) int {
 	case errors.Is(err, fetch.ErrStopped), errors.Is(err, errStopped), errors.Is(err, fetch.ErrNotDeleted), errors.Is(err, errUnconfirmed),
 		errors.Is(err, fetch.ErrUIDLRefused), errors.As(err, &locked), errors.As(err, &delay):
 		return exTempFail
-	case errors.As(err, &metrics):
-		return exIOErr
 	case errors.As(err, &left):
 		if left.Temporary {
 			return exTempFail

@@ -68,6 +68,8 @@ func hints(err error, a *Account) []string {
 
 func targetHints(err error) []string {
 	switch {
+	case errors.Is(err, deliver.ErrUidlist):
+		return []string{"a POP3 or IMAP login has Dovecot mend its list"}
 	case errors.Is(err, fs.ErrPermission):
 		return []string{fmt.Sprintf("this runs as user id %d: the destination must belong to it", os.Getuid())}
 	case errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(err.Error(), "command "):

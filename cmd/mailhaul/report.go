@@ -33,9 +33,8 @@ type report struct {
 	json    bool
 	journal bool
 	dryRun  bool
-	lost    error           // the first write to out that failed
-	bar     *bar            // nil: none is shown
-	listed  map[string]bool // accounts whose server has told what is in the maildrop; nil: nobody wants to know
+	lost    error // the first write to out that failed
+	bar     *bar  // nil: none is shown
 }
 
 // The priorities of the journal.
@@ -79,7 +78,9 @@ func (r *report) write(w io.Writer, line string) {
 
 // event renders one event of a run.
 func (r *report) event(e fetch.Event) {
-	r.take(e)
+	if !e.Planned {
+		r.toBar(func(b *bar) { b.event(e) })
+	}
 	if r.json {
 		r.jsonEvent(e)
 	}
@@ -115,18 +116,6 @@ func (r *report) event(e fetch.Event) {
 		r.say("%s: deleted %s%s", account, which(e), because(e.Reason))
 	case e.Type == fetch.Skipped && r.tellsSkipped():
 		r.say("%s: left %s%s", account, which(e), because(e.Reason))
-	}
-}
-
-// take takes from an event what is to be shown or told later.
-func (r *report) take(e fetch.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.bar != nil {
-		r.bar.event(e)
-	}
-	if r.listed != nil && e.Type == fetch.Account {
-		r.listed[e.Account] = true
 	}
 }
 

@@ -221,57 +221,6 @@ func setNetrc(a *Account, v any, _ string) error {
 	return err
 }
 
-func setDeliver(a *Account, v any, dir string) error {
-	const how = `want a table like { maildir = "~/Mail" }, { mbox = "/var/mail/alice" } or { command = ["/usr/bin/maildrop"] }`
-	table, ok := v.(map[string]any)
-	if !ok {
-		return fmt.Errorf("%s, not %s", how, typeName(v))
-	}
-	var d Destination
-	var err error
-	places := 0
-	for _, name := range deliverKeys {
-		v, ok := table[name]
-		if !ok {
-			continue
-		}
-		switch name {
-		case "maildir":
-			d.Maildir, err = asPath(v, dir)
-			places++
-		case "mbox":
-			d.Mbox, err = asPath(v, dir)
-			places++
-		case "command":
-			d.Command, err = asCommand(v, dir)
-			places++
-		case "lock":
-			d.Lock, err = asLocks(v)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	switch {
-	case places != 1:
-		return errors.New(how)
-	case d.Lock != nil && d.Mbox == "":
-		return errors.New("lock goes with mbox alone")
-	}
-	a.Deliver = d
-	return nil
-}
-
-func asLocks(v any) ([]string, error) {
-	locks, err := asTexts(v)
-	for i, l := range locks {
-		if err == nil && (l != "dotlock" && l != "fcntl" || slices.Contains(locks[:i], l)) {
-			err = errors.New(`want "dotlock", "fcntl" or both`)
-		}
-	}
-	return locks, err
-}
-
 // setPins reads pins as curl writes them: sha256// and the base64 of the SHA-256 of the public
 // key (SubjectPublicKeyInfo).
 func setPins(a *Account, v any, _ string) error {

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mailhaul/deliver"
+)
+
+// A Destination is where an account's messages go: exactly one of Maildir, Mbox, Command.
+type Destination struct {
+	Maildir string // of the folder, where there is one
+	Mbox    string
+	Lock    []string // of Mbox; nil = the default
+	Command []string
+
+	Folder bool        // Maildir is a subfolder
+	Mode   fs.FileMode // 0 = the default
+	Owner  *deliver.Owner
+	Flags  string
+	UIDL   deliver.KeepUIDL
+}
+
+// String names the destination as the state and messages do.
+func (d Destination) String() string {
+	switch {
+	case d.Maildir != "":
+		return "maildir " + d.Maildir
+	case d.Mbox != "":
+		return "mbox " + d.Mbox
+	case len(d.Command) > 0:
+		return "command " + d.Command[0]
+	}
+	return ""
+}
+
+// A deliverKey is one key of the table deliver. One without with is a place: it says where to.
+type deliverKey struct {
+	name string
+	set  func(d *Destination, v any, dir string) error
+	with []string // the places it goes with
+}
+
+// deliverTable are the keys of the table deliver. The places come first.
+var deliverTable = []deliverKey{
+	{name: "maildir", set: func(d *Destination, v any, dir string) (err error) { d.Maildir, err = asPath(v, dir); return err }},
+	{name: "mbox", set: func(d *Destination, v any, dir string) (err error) { d.Mbox, err = asPath(v, dir); return err }},
+	{name: "command", set: func(d *Destination, v any, dir string) (err error) { d.Command, err = asCommand(v, dir); return err }},
+	{name: "lock", with: []string{"mbox"}, set: func(d *Destination, v any, _ string) (err error) { d.Lock, err = asLocks(v); return err }},
+	{name: "uidl", with: []string{"maildir"}, set: setUIDL},
+	{name: "folder", with: []string{"maildir"}, set: setFolder},
+	{name: "flags", with: []string{"maildir"}, set: setFlags},
+	{name: "mode", with: []string{"maildir"}, set: setMode},
+	{name: "owner", with: []string{"maildir"}, set: setOwner},
+	{name: "group", with: []string{"maildir"}, set: setGroup},
+}
+
+// deliverKeys are the names of the keys of the table deliver.
+var deliverKeys = func() (names []string) {
+	for _, k := range deliverTable {
+		names = append(names, k.name)
+	}
+	return names
+}()
+
+func setDeliver(a *Account, v any, dir string) error {
+	const how = `want a table like { maildir = "~/Mail" }, { mbox = "/var/mail/alice" } or { command = ["/usr/bin/maildrop"] }`
+	table, ok := v.(map[string]any)
+	if !ok {
+		return fmt.Errorf("%s, not %s", how, typeName(v))
+	}
+	var d Destination
+	place, misplaced := "", ""
+	for _, k := range deliverTable {
+		v, ok := table[k.name]
+		if !ok {
+			continue
+		}
+		if err := k.set(&d, v, dir); err != nil {
+			return fmt.Errorf("%s: %w", k.name, err)
+		}
+		switch {
+		case k.with == nil && place != "":
+			return errors.New(how)
+		case k.with == nil:
+			place = k.name
+		case misplaced == "" && !slices.Contains(k.with, place):
+			misplaced = fmt.Sprintf("%s goes with %s alone", k.name, strings.Join(k.with, " and "))
+		}
+	}
+	switch {
+	case place == "":
+		return errors.New(how)
+	case misplaced != "":
+		return errors.New(misplaced)
+	}
+	a.Deliver = d
+	return nil
+}
+
+func asLocks(v any) ([]string, error) {
+	locks, err := asTexts(v)
+	for i, l := range locks {
+		if err == nil && (l != "dotlock" && l != "fcntl" || slices.Contains(locks[:i], l)) {
+			err = errors.New(`want "dotlock", "fcntl" or both`)
+		}
+	}
+	return locks, err
+}
+
+func setUIDL(d *Destination, v any, _ string) error {
+	s, err := asText(v)
+	if err != nil {
+		return err
+	}
+	switch d.UIDL = deliver.KeepUIDL(s); d.UIDL {
+	case deliver.DovecotUIDL, deliver.HeaderUIDL:
+		return nil
+	}
+	return errors.New(`want "dovecot" or "header"`)
+}
+
+func setFolder(d *Destination, v any, _ string) error {
+	s, err := asText(v)
+	if err != nil {
+		return err
+	}
+	name, err := deliver.FolderName(s)
+	if err == nil && name != "" {
+		d.Maildir, d.Folder = filepath.Join(d.Maildir, name), true
+	}
+	return err
+}
+
+// setFlags reads the letters that maildir knows: https://cr.yp.to/proto/maildir.html.
+func setFlags(d *Destination, v any, _ string) error {
+	s, err := asText(v)
+	if err != nil {
+		return err
+	}
+	letters := []byte(s)
+	slices.Sort(letters)
+	if strings.Trim(s, "DFPRST") != "" || len(slices.Compact(slices.Clone(letters))) != len(letters) {
+		return errors.New("want letters of DFPRST, each once: draft, flagged, passed, replied, seen, trashed")
+	}
+	d.Flags = string(letters)
+	return nil
+}
+
+func setMode(d *Destination, v any, _ string) error {
+	const how = `want a mode of a file in octal digits and quotes, like "0660"`
+	s, err := asText(v)
+	if err != nil {
+		return fmt.Errorf("%s: %w", how, err)
+	}
+	mode, err := strconv.ParseUint(s, 8, 32)
+	switch {
+	case err != nil || len(s) < 3 || len(s) > 4 || mode > 0o777:
+		return errors.New(how)
+	case mode&0o600 != 0o600:
+		return errors.New("the owner must be able to read and write")
+	case mode&0o111 != 0:
+		return errors.New("mail is not executed; directories get what they need")
+	}
+	d.Mode = fs.FileMode(mode)
+	return nil
+}
