@@ -21,7 +21,10 @@ type dovecot struct {
 
 // startDovecot skips the test where there is no Dovecot, unless MAILHAUL_REAL is set: then that is
 // a failure, so that no test is skipped unnoticed.
-func startDovecot(t *testing.T) *dovecot {
+func startDovecot(t *testing.T) *dovecot { t.Helper(); return startDovecotWith(t, "") }
+
+// startDovecotWith has more settings, which win over the others.
+func startDovecotWith(t *testing.T, settings string) *dovecot {
 	t.Helper()
 	path, err := exec.LookPath("dovecot")
 	if err != nil {
@@ -95,7 +98,7 @@ service pop3-login {
     port = 0
   }
 }
-`, dir, owner.Username, group.Name, owner.Uid, owner.Gid, port)
+`, dir, owner.Username, group.Name, owner.Uid, owner.Gid, port) + settings
 	conf := filepath.Join(dir, "dovecot.conf")
 	for _, sub := range []string{"run", "mail/cur", "mail/new", "mail/tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
