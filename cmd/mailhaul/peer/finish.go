@@ -1,4 +1,344 @@
 package peer
 
-// finish makes what Read found fit to be printed.
-func (imp *Import) finish(site Site) {}
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// A draft is what a parser finds out of an account before it is one.
+type draft struct {
+	Account
+	program Program
+
+	plain       bool   // no TLS is wanted, or none by force
+	whyPlain    string // as the program does it, for the finding
+	startTLS    bool   // TLS on the usual port
+	literal     bool   // a password stands in the file
+	literalLine int
+	insecure    bool     // the program does not verify the certificate
+	skip        bool     // the program leaves it out unless it is named
+	undecided   []string // what the user has to decide first
+}
+
+// disable says why the account must not run before the user has decided something.
+func (d *draft) disable(line int, option, format string, args ...any) {
+	d.note(line, option, format, args...)
+	d.undecided = append(d.undecided, option)
+}
+
+// add completes a draft and makes it an account of the Import. What mailhaul would refuse is
+// left out with a finding: every account that is printed can be read.
+func (imp *Import) add(d *draft, site Site) {
+	a := &d.Account
+	if !d.place() {
+		imp.leaveOut(a, "it names no server with a port that mailhaul could reach")
+		return
+	}
+	if a.User == "" || !utf8.ValidString(a.User) || strings.ContainsAny(a.User, "\r\n\x00") {
+		imp.leaveOut(a, "it has no user that mailhaul could send")
+		return
+	}
+	a.Name = imp.unused(a.Name)
+	a.set("user", a.User)
+	if a.Get("tunnel") != nil || strings.HasPrefix(a.Host, "unix:") {
+		for _, k := range []string{"proxy", "source_address"} {
+			if a.Get(k) != nil {
+				a.unset(k)
+				a.note(0, k, "left out: there is no network to the server")
+			}
+		}
+	}
+	d.encryption()
+	d.secret(site)
+	if a.Get("deliver") == nil {
+		a.set("deliver", Table{{Key: "maildir", Value: "~/Mail/" + fileName(a.Name)}})
+		if len(d.undecided) == 0 {
+			d.undecided = append(d.undecided, "destination")
+		}
+	}
+	if twin := imp.sameMailbox(a); twin != nil {
+		d.undecided = append(d.undecided, "the same mailbox as "+twin.Name+", of which each would retrieve everything")
+	}
+	if len(d.undecided) == 0 && d.skip {
+		a.set("disabled", true, "As skip: only when it is named, mailhaul fetch "+shellWord(a.Name)+".")
+	}
+	if len(d.undecided) > 0 {
+		a.set("disabled", true, "Not before you have decided about this: "+strings.Join(slices.Compact(d.undecided), ", ")+".")
+	}
+	a.tidy()
+	imp.Accounts = append(imp.Accounts, a)
+}
+
+// sameMailbox finds another account of the same server and user: their states are apart.
+func (imp *Import) sameMailbox(a *Account) *Account {
+	i := slices.IndexFunc(imp.Accounts, func(b *Account) bool { return a.Host == b.Host && a.User == b.User })
+	if i < 0 {
+		return nil
+	}
+	return imp.Accounts[i]
+}
+
+// leaveOut says of an account that it is not printed.
+func (imp *Import) leaveOut(a *Account, why string) {
+	imp.Findings = append(imp.Findings, Finding{a.File, a.Line, a.From, "is not imported: " + why})
+}
+
+// place makes "server" of Host and Port.
+func (d *draft) place() bool {
+	a := &d.Account
+	if path, ok := strings.CutPrefix(a.Host, "unix:"); ok {
+		if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "\r\n\x00") {
+			return false
+		}
+		a.set("server", a.Host)
+		return true
+	}
+	a.Host = strings.TrimSuffix(strings.ToLower(strings.Trim(a.Host, "[]")), ".")
+	addr, err := netip.ParseAddr(a.Host)
+	v6 := err == nil && addr.Is6()
+	if !validHost(a.Host) && !v6 {
+		return false
+	}
+	server := a.Host
+	if a.Port != "" {
+		n, err := strconv.ParseUint(a.Port, 10, 16)
+		if err != nil || n == 0 {
+			return false
+		}
+		a.Port = strconv.FormatUint(n, 10)
+		if a.Port != d.usualPort() {
+			server = net.JoinHostPort(a.Host, a.Port)
+		}
+	}
+	a.set("server", server)
+	return true
+}
+
+// validHost tells whether mailhaul takes a name for that of a server.
+func validHost(host string) bool {
+	bad := func(r rune) bool {
+		return r <= ' ' || r == 0x7f || r == utf8.RuneError || strings.ContainsRune(`/\@"'[]<>,;:`, r)
+	}
+	return host != "" && !strings.ContainsFunc(host, bad)
+}
+
+func (d *draft) usualPort() string {
+	if d.plain || d.startTLS {
+		return "110"
+	}
+	return "995"
+}
+
+// private tells whether what is said in clear stays on this machine or in a tunnel.
+func (d *draft) private() bool {
+	if d.Get("proxy") != nil {
+		return false
+	}
+	if d.Get("tunnel") != nil || strings.HasPrefix(d.Host, "unix:") || d.Host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(d.Host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// encryption makes "tls". Over a network there is no import without it, and none that does not
+// verify.
+func (d *draft) encryption() {
+	a := &d.Account
+	switch {
+	case d.plain && d.private():
+		a.set("tls", "none")
+		if auth, _ := a.Get("auth").(string); strings.HasSuffix(auth, "-plus") {
+			a.unset("auth")
+			a.note(0, "auth", "left out: it is bound to TLS, and there is none")
+		}
+		for _, s := range slices.Clone(a.Settings) {
+			if strings.HasPrefix(s.Key, "tls_") {
+				a.unset(s.Key)
+				a.note(0, s.Key, "left out: there is no TLS")
+			}
+		}
+		return
+	case d.plain:
+		a.set("tls", "starttls", d.whyPlain+" If the server cannot do STLS, and the password may be read on the way: tls = \"none\" and cleartext = true.")
+	case d.startTLS:
+		a.set("tls", "starttls")
+	case strings.HasPrefix(a.Host, "unix:") && a.Get("tls_server_name") == nil:
+		a.set("tls", "none")
+		a.note(0, "tls", "over the socket there is none; TLS there needs tls_server_name")
+		return
+	}
+	if d.insecure {
+		a.note(0, "certificate", "mailhaul verifies it, which %s did not do here. Of a server that has one of its own, \"mailhaul check\" prints the key's pin for tls_pin, and tls_insecure = true lets the pin alone decide", d.program)
+	}
+	if a.Get("auth") == "external" && a.Get("tls_cert") == nil {
+		a.unset("auth")
+		d.disable(0, "auth", "external needs a certificate, tls_cert")
+	}
+	if a.Get("tls_key") != nil && a.Get("tls_cert") == nil {
+		a.unset("tls_key")
+		a.note(0, "tls_key", "left out: there is no certificate to it")
+	}
+}
+
+// secret puts a file in the place of a password. The command opens an editor on a file that only
+// its owner can read: so the password is in no history and no process list.
+func (d *draft) secret(site Site) {
+	if !d.literal {
+		return
+	}
+	dir := site.Dir
+	if dir == "" {
+		dir = "~/.config/mailhaul"
+	}
+	file := strings.TrimSuffix(dir, "/") + "/" + fileName(d.Name) + ".password"
+	word := shellWord(file)
+	if rest, ok := strings.CutPrefix(file, "~/"); ok {
+		word = "~/" + shellWord(rest)
+	}
+	where := fmt.Sprintf("The password is in line %d of %s.", d.literalLine, d.File)
+	if d.literalLine == 0 {
+		where = fmt.Sprintf("There is no password in the file: %s asks. Without this line mailhaul does, too.", d.program)
+	}
+	d.set("password_file", escapeDollar(file), fmt.Sprintf("%s Put it alone into a file that only you can read:\n    install -D -m 600 /dev/null %s\n    ${EDITOR:-vi} %s", where, word, word))
+}
+
+// order is that of the keys in the output.
+var order = []string{
+	"server", "tls", "user", "auth", "password_command", "password_file", "netrc", "keyring", "deliver", "received",
+	"keep", "delete_after", "max_size", "max_messages", "disabled", "tunnel", "proxy", "source_address", "timeout", "pipelining",
+	"tls_ca", "tls_pin", "tls_cert", "tls_key", "tls_server_name", "tls_min",
+}
+
+// tidy leaves out what TOML cannot hold, and puts the rest in order.
+func (a *Account) tidy() {
+	for _, s := range slices.Clone(a.Settings) {
+		if !writable(s.Value) {
+			a.unset(s.Key)
+			a.note(0, s.Key, "left out: it is not UTF-8, or has a NUL in it")
+			if s.Key == "deliver" {
+				a.set("deliver", Table{{Key: "maildir", Value: "~/Mail/" + fileName(a.Name)}})
+				a.set("disabled", true, "Not before you have decided about this: deliver.")
+			}
+		}
+	}
+	slices.SortStableFunc(a.Settings, func(x, y Setting) int {
+		return slices.Index(order, x.Key) - slices.Index(order, y.Key)
+	})
+	slices.SortStableFunc(a.Findings, func(x, y Finding) int { return x.Line - y.Line })
+}
+
+// unused makes a name one that mailhaul accepts and that no other account has.
+func (imp *Import) unused(name string) string {
+	name = strings.TrimLeft(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+			return '_'
+		}
+		return r
+	}, name), "-")
+	if name == "" {
+		name = "account"
+	}
+	for n, first := 2, name; imp.has(name); n++ {
+		name = fmt.Sprintf("%s-%d", first, n)
+	}
+	return name
+}
+
+// has looks for a name. Those that differ in case alone would share a password file on some
+// file systems.
+func (imp *Import) has(name string) bool {
+	return slices.ContainsFunc(imp.Accounts, func(a *Account) bool { return strings.EqualFold(fileName(a.Name), fileName(name)) })
+}
+
+// fileName makes a file's name of an account's.
+func fileName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r < 0x80 && strings.ContainsRune("/\\ '\"$~*?<>|&;:", r) || r >= 0x80 {
+			return '_'
+		}
+		return r
+	}, name)
+	if name = strings.TrimLeft(name, "."); name == "" {
+		return "account"
+	}
+	return name
+}
+
+// program keeps mailhaul from expanding the dollar signs of a command's program, which it does
+// where there is a slash in it.
+func program(args []string) []string {
+	if strings.Contains(args[0], "/") {
+		args[0] = escapeDollar(args[0])
+	}
+	return args
+}
+
+// escapeDollar keeps mailhaul from expanding a path's dollar signs.
+func escapeDollar(p string) string { return strings.ReplaceAll(p, "$", "$$") }
+
+// cleanPath makes a path one of mailhaul's configuration. The error says why it cannot be one.
+func cleanPath(p string) (string, error) {
+	switch {
+	case p == "" || strings.ContainsAny(p, "\x00\r\n"):
+		return "", errors.New("the path is empty or has a line break in it")
+	case p == "~" || strings.HasPrefix(p, "~/") || strings.HasPrefix(p, "/"):
+		return escapeDollar(p), nil
+	case strings.HasPrefix(p, "~"):
+		return "", errors.New("mailhaul does not know the home directories of others; write the whole path")
+	}
+	return "~/" + escapeDollar(strings.TrimPrefix(p, "./")), nil
+}
+
+// setPath sets a key to a path.
+func (a *Account) setPath(line int, key, option, p string) {
+	clean, err := cleanPath(p)
+	if err != nil {
+		a.note(line, option, "left out: %v", err)
+		return
+	}
+	if p[0] != '/' && p[0] != '~' {
+		a.note(line, option, "the path is relative; mailhaul's is taken from the home directory")
+	}
+	a.set(key, clean)
+}
+
+// deliver sets the destination to a maildir or an mbox.
+func (d *draft) deliver(line int, kind, option, p string) {
+	clean, err := cleanPath(p)
+	if err != nil {
+		d.disable(line, option, "%v", err)
+		return
+	}
+	if p[0] != '/' && p[0] != '~' {
+		d.note(line, option, "the path is relative; mailhaul's is taken from the home directory")
+	}
+	d.set("deliver", Table{{Key: kind, Value: clean}})
+}
+
+// deliverTo sets the destination to a command, with marks for its placeholders.
+func (d *draft) deliverTo(line int, option, command string) {
+	args, shell, err := deliverArgv(command)
+	d.deliverArgs(line, option, args, shell, err)
+}
+
+func (d *draft) deliverArgs(line int, option string, args []string, shell bool, err error) {
+	if err != nil {
+		d.disable(line, option, "the command is not carried over: %v", err)
+		return
+	}
+	comment := ""
+	if shell {
+		comment = "A shell runs this. What a message says must not stand in its text: it is \"$1\" and so on there, or $MAILHAUL_SENDER and $MAILHAUL_RECIPIENT in quotes."
+	}
+	d.set("deliver", Table{{Key: "command", Value: program(args)}}, comment)
+}
+
+// seconds makes a duration.
+func seconds(n int64) string { return strconv.FormatInt(n, 10) + "s" }

@@ -135,7 +135,6 @@ func Read(p Program, sources []Source, site Site) (*Import, error) {
 			return nil, err
 		}
 	}
-	imp.finish(site)
 	return imp, nil
 }
 
