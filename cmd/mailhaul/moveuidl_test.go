@@ -139,21 +139,21 @@ func need(t *testing.T, name string) {
 	}
 }
 
-// A peer is another program that retrieves mail, keeps it on the server and remembers what it has.
-type peer struct {
+// A retriever is another program that retrieves mail, keeps it on the server and remembers what it has.
+type retriever struct {
 	name string
 	dir  string
 	run  func(addr string) error // retrieves
 	got  func() int              // messages so far
 }
 
-func newMpop(t *testing.T) *peer {
+func newMpop(t *testing.T) *retriever {
 	need(t, "mpop")
 	dir := t.TempDir()
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		os.MkdirAll(filepath.Join(dir, "mail", sub), 0o700)
 	}
-	return &peer{name: "mpop", dir: dir, run: func(addr string) error {
+	return &retriever{name: "mpop", dir: dir, run: func(addr string) error {
 		host, port, _ := net.SplitHostPort(addr)
 		config := write(t, dir, "mpoprc", fmt.Sprintf("account a\nhost %s\nport %s\nuser bob\npassword secret\nauth user\nkeep on\ndelivery maildir %s/mail\nuidls_file %s/uidls\n",
 			host, port, dir, dir), 0o600)
@@ -164,10 +164,10 @@ func newMpop(t *testing.T) *peer {
 	}}
 }
 
-func newFetchmail(t *testing.T) *peer {
+func newFetchmail(t *testing.T) *retriever {
 	need(t, "fetchmail")
 	dir := t.TempDir()
-	return &peer{name: "fetchmail", dir: dir, run: func(addr string) error {
+	return &retriever{name: "fetchmail", dir: dir, run: func(addr string) error {
 		host, port, _ := net.SplitHostPort(addr)
 		config := write(t, dir, "fetchmailrc", fmt.Sprintf("poll %s proto pop3 service %s uidl\n\tuser bob password secret keep sslproto ''\n\tmda \"cat >/dev/null; echo >>%s/got\"\n",
 			host, port, dir), 0o600)
@@ -199,7 +199,7 @@ func TestPeersAfterMove(t *testing.T) {
 			old := startDovecotWith(t, "pop3_uidl_format = old.%v+%u\n")
 			fresh := startDovecotWith(t, way.settings)
 			old.seed(t, manyMails(190))
-			peers := []*peer{newMpop(t), newFetchmail(t)}
+			peers := []*retriever{newMpop(t), newFetchmail(t)}
 			retrieve := func(from *dovecot, want int) {
 				t.Helper()
 				for _, p := range peers {
