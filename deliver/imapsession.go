@@ -1,0 +1,157 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+)
+
+// connect makes the session ready: logged in, and the folder there.
+func (m *IMAP) connect(ctx context.Context) error {
+	m.drop()
+	conn, err := m.o.dial(ctx)
+	if err != nil {
+		return m.failed(err, false)
+	}
+	m.conn = &watched{Conn: conn}
+	if err := m.during(ctx, func() error { return m.open(ctx) }); err != nil {
+		m.conn.Close()
+		return m.failed(err, false)
+	}
+	return nil
+}
+
+// open begins TLS where that is a command, logs in and looks at the folder.
+func (m *IMAP) open(ctx context.Context) (err error) {
+	if m.o.TLS != nil && m.o.StartTLS {
+		if m.c, err = imapclient.NewStartTLS(m.conn, &imapclient.Options{TLSConfig: m.o.TLS}); err != nil {
+			m.c = nil
+			var reply *imap.Error
+			if errors.As(err, &reply) {
+				err = fmt.Errorf("%w: %w", ErrLogin, err)
+			}
+			return err
+		}
+	} else {
+		m.c = imapclient.New(m.conn, nil)
+	}
+	if err := m.c.WaitGreeting(); err != nil {
+		var reply *imap.Error
+		if errors.As(err, &reply) {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return err
+	}
+	caps := m.c.Caps()
+	mechanism, err := m.o.Login(ctx, func(name string) bool { return caps.Has(imap.AuthCap(name)) })
+	if err != nil {
+		return err
+	}
+	if err := m.c.Authenticate(mechanism); err != nil {
+		var reply *imap.Error
+		if errors.As(err, &reply) && reply.Code != imap.ResponseCodeUnavailable {
+			err = fmt.Errorf("%w: %w", ErrLogin, err)
+		}
+		return err
+	}
+	return m.folder()
+}
+
+// folder learns which folder it is, and makes it if it is missing and may be made.
+func (m *IMAP) folder() error {
+	status := func() (*imap.StatusData, error) {
+		return m.c.Status(m.o.Folder, &imap.StatusOptions{UIDNext: true, UIDValidity: true}).Wait()
+	}
+	got, err := status()
+	var reply *imap.Error
+	if errors.As(err, &reply) && reply.Type == imap.StatusResponseTypeNo && reply.Code != imap.ResponseCodeUnavailable {
+		if !m.o.Create {
+			return fmt.Errorf("%w: %w", ErrCreate, err)
+		}
+		if err := m.c.Create(m.o.Folder, nil).Wait(); err != nil {
+			return fmt.Errorf("%w: %w", ErrCreate, err)
+		}
+		_ = m.c.Subscribe(m.o.Folder).Wait() // so that mail programs show it; the messages are there all the same
+		got, err = status()
+	}
+	if err != nil {
+		return err
+	}
+	if m.validity != got.UIDValidity || m.next == 0 {
+		m.validity, m.next = got.UIDValidity, got.UIDNext
+	}
+	return nil
+}
+
+// during does a step, with an end to the silence of the server and to the step if ctx ends.
+func (m *IMAP) during(ctx context.Context, step func() error) error {
+	conn := m.conn
+	stop := conn.watch(m.o.timeout())
+	defer stop()
+	after := context.AfterFunc(ctx, func() { conn.Close() })
+	defer after()
+	err := step()
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case conn.late.Load():
+		return fmt.Errorf("no answer within %v: %w", m.o.timeout(), os.ErrDeadlineExceeded)
+	case errors.Is(err, net.ErrClosed):
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// A watched connection is closed when nothing comes or goes for too long while it is watched. The
+// library has deadlines of its own, and waits for the reply to a command for ever.
+type watched struct {
+	net.Conn
+	last atomic.Int64 // Unix nanoseconds
+	late atomic.Bool  // it was closed for its silence
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	w.last.Store(time.Now().UnixNano())
+	return n, err
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	w.last.Store(time.Now().UnixNano())
+	return n, err
+}
+
+// watch begins to watch, until stop is called.
+func (w *watched) watch(timeout time.Duration) (stop func()) {
+	w.last.Store(time.Now().UnixNano())
+	done := make(chan struct{})
+	go func() { // everything else waits for the server
+		t := time.NewTimer(timeout)
+		defer t.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-t.C:
+			}
+			idle := time.Since(time.Unix(0, w.last.Load()))
+			if idle >= timeout {
+				w.late.Store(true)
+				w.Close()
+				return
+			}
+			t.Reset(timeout - idle)
+		}
+	}()
+	return func() { close(done) }
+}
