@@ -174,10 +174,10 @@ func TestIMAPFind(t *testing.T) {
 		begin Begin
 		want  int
 	}{
-		{Begin{nonce, hint}, 2},
-		{Begin{nonce, ""}, 3},
-		{Begin{nonce, "imap 99999 100"}, 3},
-		{Begin{"ffffffffffff", ""}, 0},
+		{Begin{Nonce: nonce, Hint: hint}, 2},
+		{Begin{Nonce: nonce}, 3},
+		{Begin{Nonce: nonce, Hint: "imap 99999 100"}, 3},
+		{Begin{Nonce: "ffffffffffff"}, 0},
 	} {
 		found, err := newIMAP(t, IMAPOptions{Receiver: r}).Find(tt.begin)
 		if err != nil || len(found) != tt.want {
