@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +15,22 @@ type usageError struct{ text string }
 func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// flagFailure is how package flag tells of a value that is none: which option it is comes last there,
+// and why is for programmers.
+var flagFailure = regexp.MustCompile(`(?s)^invalid (boolean )?value ("(?:.*)") for (?:flag )?-([a-z-]+): `)
+
+// flagError says what was wrong with an option, and what is wanted.
+func flagError(_ *cli.Context, err error, _ bool) error {
+	m := flagFailure.FindStringSubmatch(err.Error())
+	switch {
+	case m == nil:
+		return usagef("%v", err)
+	case m[1] != "":
+		return usagef("option --%s: want no value, not %s", m[3], m[2])
+	}
+	return usagef("option --%s: want a whole number, not %s", m[3], m[2])
+}
 
 // arrange puts the options of a command line in front of the arguments, where the library looks
 // for them: it takes `fetch work --json` for two accounts. Options of the program itself may

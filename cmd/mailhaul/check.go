@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -96,7 +95,7 @@ func (k *checker) configuration() {
 	what := "retrieve and delete"
 	switch {
 	case k.a.Keep && k.a.DeleteAfter > 0:
-		what = fmt.Sprintf("retrieve, delete after %v", k.a.DeleteAfter)
+		what = "retrieve, delete after " + durationText(k.a.DeleteAfter)
 	case k.a.Keep:
 		what = "retrieve and keep"
 	}

@@ -47,7 +47,7 @@ func (m *program) fetch(c *cli.Context) error {
 	m.report.json, m.report.dryRun = c.Bool("json"), c.Bool("dry-run")
 	for _, name := range []string{"limit", "jobs", "max-per-host"} {
 		if c.IsSet(name) && c.Int(name) < 1 {
-			return usagef("option --%s: want a number from 1 on", name)
+			return usagef("option --%s: want a whole number from 1 on, not %d", name, c.Int(name))
 		}
 	}
 	progress := c.String("progress")

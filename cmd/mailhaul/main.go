@@ -115,7 +115,7 @@ See mailhaul(1), and mailhaul.toml(5) for the configuration.`,
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true,
 		ExitErrHandler:            func(*cli.Context, error) {},
-		OnUsageError:              func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
+		OnUsageError:              flagError,
 		Action: func(c *cli.Context) error {
 			return usagef("no command; mailhaul --help lists them")
 		},
@@ -145,7 +145,7 @@ See mailhaul(1), and mailhaul.toml(5) for the configuration.`,
 // complete gives a command what the library does not inherit.
 func complete(c *cli.Command) {
 	c.HideHelpCommand = true
-	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) }
+	c.OnUsageError = flagError
 	if len(c.Subcommands) > 0 && c.Action == nil {
 		name := c.Name
 		c.Action = func(*cli.Context) error {

@@ -36,7 +36,7 @@ characters are shown escaped; for a pipe the message is as it is.
 func (m *program) show(c *cli.Context) error {
 	lines := c.Int("lines")
 	if c.IsSet("lines") && lines < 0 {
-		return usagef("option --lines: want a number from 0 on")
+		return usagef("option --lines: want a whole number from 0 on, not %d", lines)
 	}
 	cfg, a, ids, err := m.accountArgument(c, 2, 2)
 	if err != nil {

@@ -2,9 +2,7 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +28,14 @@ func (m *program) stateCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{Name: "show", ArgsUsage: "ACCOUNT", Usage: "print what is known, one message a line", Action: m.stateShow},
 			{Name: "forget", ArgsUsage: "ACCOUNT ID...", Usage: "forget messages, so that they are fetched again if they are still there",
-				Flags:  []cli.Flag{&cli.BoolFlag{Name: "all", DisableDefaultText: true, Usage: "forget the whole state; ACCOUNT may be one that is not configured any more"}},
+				Description: `ID is the unique-id as state show prints it, or its beginning if that is enough.
+
+   mailhaul state forget work 0000012a4c1d9f
+   mailhaul state forget --all work              after a yes; what is on the server is fetched again`,
+				Flags: []cli.Flag{
+					&cli.BoolFlag{Name: "all", DisableDefaultText: true, Usage: "forget the whole state; ACCOUNT may be one that is not configured any more"},
+					&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, DisableDefaultText: true, Usage: "with --all: do not ask"},
+				},
 				Action: m.stateForget},
 			{Name: "export", ArgsUsage: "ACCOUNT", Usage: "print the unique-ids, one a line", Action: m.stateExport},
 			{Name: "import", ArgsUsage: "ACCOUNT [FILE]", Usage: "read unique-ids, one a line, that are never to be fetched or deleted", Action: m.stateImport},
@@ -167,55 +172,6 @@ func (m *program) stateExport(c *cli.Context) error {
 		last = e.UID
 	}
 	return out.Flush()
-}
-
-func (m *program) stateForget(c *cli.Context) error {
-	all := c.Bool("all")
-	least, most := 2, 0
-	if all {
-		least, most = 1, 1
-	}
-	cfg, args, err := m.arguments(c, least, most)
-	if err != nil {
-		return err
-	}
-	path, err := stateFile(cfg, args[0])
-	if err != nil {
-		return err
-	}
-	if all {
-		if err := state.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return m.tell("%s: the state is forgotten", args[0])
-	}
-	known, err := state.Read(path)
-	if err != nil {
-		return err
-	}
-	if known.New() {
-		return usagef("%s has no state yet", visible(args[0]))
-	}
-	st, err := state.Open(path, known.Identity())
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	for _, id := range args[1:] { // all or none
-		if len(st.Lookup(unescaped(id))) == 0 {
-			return usagef("%s knows no unique-id %q; want a whole one, as \"mailhaul state show\" prints it", visible(args[0]), id)
-		}
-	}
-	for _, id := range args[1:] {
-		uid := unescaped(id)
-		if _, err := st.Forget(uid); err != nil {
-			return err
-		}
-		if err := m.tell("%s: forgotten: %s", args[0], state.Escape(uid)); err != nil {
-			return err
-		}
-	}
-	return st.Close()
 }
 
 // about tells an error that is about an account, with what can be done about it.

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,43 +100,6 @@ func asCommand(v any, dir string) ([]string, error) {
 		argv[0], err = expandPath(argv[0], dir)
 	}
 	return argv, err
-}
-
-// asDuration reads Go's durations, and days: "90s", "1h30m", "30d", "1d12h".
-func asDuration(v any) (time.Duration, error) {
-	const how = `want a duration with its unit, like "60s", "5m", "12h" or "30d"`
-	s, ok := v.(string)
-	if !ok {
-		if _, number := v.(int64); number {
-			return 0, errors.New(how + ", not a bare number")
-		}
-		return 0, fmt.Errorf("%s, not %s", how, typeName(v))
-	}
-	return parseDuration(s, how)
-}
-
-func parseDuration(s, how string) (time.Duration, error) {
-	var days time.Duration
-	rest := s
-	if number, after, ok := strings.Cut(s, "d"); ok {
-		f, err := strconv.ParseFloat(number, 64)
-		if err != nil || math.IsNaN(f) || f < 0 || f > 36500 || strings.ContainsAny(number, "eExXpPn_+iI") {
-			return 0, errors.New(how)
-		}
-		days, rest = time.Duration(f*float64(24*time.Hour)), after
-	}
-	d := days
-	if rest != "" || s == "" {
-		more, err := time.ParseDuration(rest)
-		if err != nil || more < 0 || strings.ContainsAny(rest, "+") {
-			return 0, errors.New(how)
-		}
-		d += more
-	}
-	if d <= 0 {
-		return 0, errors.New("want more than nothing")
-	}
-	return d, nil
 }
 
 var sizeUnits = map[string]float64{
