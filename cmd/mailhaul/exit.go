@@ -93,13 +93,17 @@ func statusOf(err error) int {
 		orphan   *orphanError
 		moved    *movedError
 		disagree *disagreementError
+		stored   *seenError
+		nobodys  *unmatchedError
 	)
 	switch {
 	case errors.As(err, &disagree):
 		return exDataErr
 	case errors.As(err, &usage):
 		return exUsage
-	case errors.As(err, &config), errors.As(err, &identity), errors.As(err, &orphan), errors.As(err, &moved),
+	case errors.As(err, &stored):
+		return exDataErr
+	case errors.As(err, &nobodys), errors.As(err, &config), errors.As(err, &identity), errors.As(err, &orphan), errors.As(err, &moved),
 		errors.Is(err, state.ErrUnreadable), errors.Is(err, state.ErrExists), errors.Is(err, fetch.ErrKeepNeedsUIDL), errors.Is(err, deliver.ErrArgument):
 		return exConfig
 	case errors.As(err, &secret):

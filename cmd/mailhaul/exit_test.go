@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"mailhaul/cmd/mailhaul/peer"
 	"mailhaul/deliver"
 	"mailhaul/fetch"
 	"mailhaul/fetch/pop3"
@@ -102,6 +103,8 @@ func TestExitStatus(t *testing.T) {
 		{"too early", fmt.Errorf("x: %w", &delayError{}), 75},
 		{"identity", &state.IdentityError{}, 78},
 		{"orphan", &orphanError{}, 78},
+		{"a list of nobody", &unmatchedError{list: &seenList{}}, 78},
+		{"no list", &seenError{peer.Fdm, &peer.SyntaxError{File: "f", Line: 1, Text: "x"}}, 65},
 		{"keep without UIDL", fetch.ErrKeepNeedsUIDL, 78},
 		{"command that cannot be run as written", deliver.ErrArgument, 78},
 		{"unreadable state", fmt.Errorf("x: %w", state.ErrUnreadable), 78},

@@ -19,7 +19,7 @@ func (m *program) importCommand() *cli.Command {
 	c := &cli.Command{
 		Name:      "import",
 		Usage:     "take over another program's configuration",
-		ArgsUsage: "fetchmail|mpop|getmail|fdm [FILE...]",
+		ArgsUsage: "fetchmail|mpop|getmail|fdm|thunderbird [FILE...]",
 		Description: `Prints the configuration of fetchmail, mpop, getmail or fdm as mailhaul's, and changes nothing:
 no command in it is run, and no password is printed. What cannot be carried over stands above
 each account, with its line and the reason. Without FILE it is the program's usual one; - is
@@ -27,7 +27,15 @@ standard input.
 
    mailhaul import fetchmail > new.toml       then look into it
    mailhaul --config new.toml check --config-only
-   mailhaul import getmail ~/.getmail/*rc`,
+   mailhaul import getmail ~/.getmail/*rc
+
+With --state the unique-ids that the program has seen are taken over into the accounts of the
+configuration, so that nothing is fetched again. FILE is then where it keeps them.
+
+   mailhaul import fetchmail --state -n       what would be taken over, and then fetched
+   mailhaul import mpop --state ~/.mpop_uidls/*
+   mailhaul import fdm --state ~/.isp.cache --account isp`,
+		Flags: stateFlags(),
 	}
 	for _, p := range peer.Programs {
 		c.Subcommands = append(c.Subcommands, &cli.Command{
@@ -37,10 +45,33 @@ standard input.
 			Description: fmt.Sprintf(`Prints mailhaul's configuration for that of %s, with comments.
 
    mailhaul import %s               its usual file
-   mailhaul import %s FILE > new.toml`, p, p, p),
-			Action: func(c *cli.Context) error { return m.importConfiguration(c, p) },
+   mailhaul import %s FILE > new.toml
+   mailhaul import %s --state       what it has seen; mailhaul import --help tells more`, p, p, p, p),
+			Action: func(c *cli.Context) error {
+				if c.Bool("state") {
+					return m.importState(c, p)
+				}
+				if err := needsState(c); err != nil {
+					return err
+				}
+				return m.importConfiguration(c, p)
+			},
 		})
 	}
+	c.Subcommands = append(c.Subcommands, &cli.Command{
+		Name:      string(peer.Thunderbird),
+		Usage:     "what Thunderbird has seen; its configuration is not understood",
+		ArgsUsage: "--state FILE...",
+		Description: `Takes over the unique-ids of Thunderbird's popstate.dat.
+
+   mailhaul import thunderbird --state ~/.thunderbird/PROFILE/Mail/HOST/popstate.dat`,
+		Action: func(c *cli.Context) error {
+			if !c.Bool("state") {
+				return usagef("the configuration of Thunderbird is not understood; for what it has seen: mailhaul import thunderbird --state FILE")
+			}
+			return m.importState(c, peer.Thunderbird)
+		},
+	})
 	return c
 }
 

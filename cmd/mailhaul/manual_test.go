@@ -41,6 +41,7 @@ func TestManualHasEveryFieldOfItsCommands(t *testing.T) {
 	v := &verifier{fetcher: &fetcher{program: m}, a: a, done: true}
 	v.finding(fetch.Finding{Type: fetch.Missing, UID: "a", Size: 1, Reason: "r", Stored: deliver.Stored{Where: "/mail", MessageID: "<a@b>"}})
 	out.WriteString(v.jsonSummary(0) + "\n")
+	out.WriteString(takenLine(a, &seenList{file: "f"}, resolved{}, 1, 1) + "\n")
 
 	everywhere := []string{"v", "type", "time", "account"}
 	var fields []string

@@ -124,7 +124,10 @@ func (r *report) failedEvent(e fetch.Event) {
 	if e.Repeated && r.verbose < 1 || e.Warning && r.verbose < 0 {
 		return
 	}
-	text := visible(e.Account) + ": "
+	text := ""
+	if e.Account != "" {
+		text = visible(e.Account) + ": "
+	}
 	if e.Num > 0 || e.UID != "" {
 		text += which(e) + ": "
 	}

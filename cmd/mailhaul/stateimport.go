@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mailhaul/fetch/state"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"mailhaul/cmd/mailhaul/peer"
+	"mailhaul/fetch/state"
 )
 
 func (m *program) stateImport(c *cli.Context) error {
@@ -64,28 +66,45 @@ func (m *program) markSeen(ctx context.Context, cfg *Config, a *Account, uids []
 		return err
 	}
 	defer st.Close()
-	now := time.Now()
-	var fresh []state.Entry
-	among := make(map[string]bool, len(uids))
-	for _, uid := range uids {
-		if among[uid] {
-			continue
-		}
-		among[uid] = true
-		if known := st.Lookup(uid); len(known) > 0 && known[0].Status != state.Failed {
-			continue
-		}
-		fresh = append(fresh, state.Entry{UID: uid, Status: state.Seen, Time: now})
+	ids := make([]peer.Seen, len(uids))
+	for i, uid := range uids {
+		ids[i].UID = uid
 	}
-	if len(fresh) > 0 {
-		if err := st.Record("", "", fresh...); err != nil {
-			return err
-		}
+	fresh, known, err := recordSeen(st, ids)
+	if err != nil {
+		return err
 	}
-	if err := m.tell("%s: %d unique-ids marked as seen, %d known already", visible(a.Name), len(fresh), len(among)-len(fresh)); err != nil {
+	if err := m.tell("%s: %d unique-ids marked as seen, %d known already", visible(a.Name), fresh, known); err != nil {
 		return err
 	}
 	return st.Close()
+}
+
+// recordSeen records unique-ids as seen, each once, with one wait for the disk. What is known
+// already stays as it is, unless it failed. A time that is unknown or to come is now: the state's
+// newest time is what the clock is judged by.
+func recordSeen(st *state.File, ids []peer.Seen) (fresh, known int, err error) {
+	now := time.Now()
+	var entries []state.Entry
+	among := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if among[id.UID] {
+			continue
+		}
+		among[id.UID] = true
+		if e := st.Lookup(id.UID); len(e) > 0 && e[0].Status != state.Failed {
+			known++
+			continue
+		}
+		if id.Time.IsZero() || id.Time.After(now) {
+			id.Time = now
+		}
+		entries = append(entries, state.Entry{UID: id.UID, Status: state.Seen, Time: id.Time})
+	}
+	if len(entries) > 0 {
+		err = st.Record("", "", entries...)
+	}
+	return len(entries), known, err
 }
 
 // stateBaseline marks what the server lists now.
