@@ -212,6 +212,44 @@ func TestTakeOverFromRealPeers(t *testing.T) {
 	}
 }
 
+// TestSwitchFromRealPeers goes the whole way: the program fetches 20 messages by its configuration,
+// that becomes ours, what was seen is taken over, and of 22 messages two come, into the same place.
+func TestSwitchFromRealPeers(t *testing.T) {
+	d := startDovecot(t)
+	for _, p := range realPeers {
+		t.Run(p.name, func(t *testing.T) {
+			d.clear(t)
+			d.add(t, 1, 20)
+			dir, argv := p.install(t, d.addr)
+			p.run(t, dir, argv)
+			config := filepath.Join(dir, "c.toml")
+			text, stderr, status := mailhaul(t, "-c", config, "import", p.name, filepath.Join(dir, p.file))
+			if status != 0 {
+				t.Fatalf("status %d\n%s%s", status, text, stderr)
+			}
+			secret := regexp.MustCompile(`(?m)^password_file = "(.*)"$`).FindStringSubmatch(text)
+			if secret == nil || filepath.Dir(secret[1]) != dir {
+				t.Fatalf("no password_file in\n%s", text)
+			}
+			write(t, dir, filepath.Base(secret[1]), "secret\n", 0o600)
+			write(t, dir, "c.toml", fmt.Sprintf("state_dir = %q\n%s", dir+"/state", text), 0o600)
+			args := append([]string{"-c", config, "import", p.name, "--state", p.list(t, dir)}, p.force...)
+			stdout, stderr, status := mailhaul(t, args...)
+			if status != 0 || stderr != "" || !strings.Contains(stdout, ": 20 unique-ids taken over from ") || !strings.Contains(stdout, ": the first fetch retrieves 0 messages of 20 on the server\n") {
+				t.Fatalf("status %d\n%s%s\n%s", status, stdout, stderr, text)
+			}
+			d.add(t, 21, 22)
+			stdout, stderr, status = mailhaul(t, "-c", config, "fetch")
+			if status != 0 || stderr != "" || !strings.Contains(stdout, ": 2 messages delivered ") {
+				t.Errorf("status %d\n%s%s", status, stdout, stderr)
+			}
+			if n := p.arrived(t, dir); n != 22 {
+				t.Errorf("%d messages in all", n)
+			}
+		})
+	}
+}
+
 // TestOddUniqueIDsOfRealPeers: what a real program does not store as the server sends it is found all
 // the same, and what is not clear is fetched.
 func TestOddUniqueIDsOfRealPeers(t *testing.T) {
