@@ -95,6 +95,7 @@ func statusOf(err error) int {
 		disagree *disagreementError
 		stored   *seenError
 		nobodys  *unmatchedError
+		metrics  *metricsError
 	)
 	switch {
 	case errors.As(err, &disagree):
@@ -111,6 +112,8 @@ func statusOf(err error) int {
 	case errors.Is(err, fetch.ErrStopped), errors.Is(err, errStopped), errors.Is(err, fetch.ErrNotDeleted), errors.Is(err, errUnconfirmed),
 		errors.Is(err, fetch.ErrUIDLRefused), errors.As(err, &locked), errors.As(err, &delay):
 		return exTempFail
+	case errors.As(err, &metrics):
+		return exIOErr
 	case errors.As(err, &left):
 		if left.Temporary {
 			return exTempFail

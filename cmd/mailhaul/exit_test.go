@@ -142,7 +142,7 @@ func TestSeveralAccounts(t *testing.T) {
 		for _, err := range tt.errs {
 			results = append(results, result{err: err})
 		}
-		if got := exitStatus(m.summarise(results, 0)); got != tt.want {
+		if got := exitStatus(m.summarise(results, 0, nil)); got != tt.want {
 			t.Errorf("%v: %d, want %d", tt.errs, got, tt.want)
 		}
 	}

@@ -36,6 +36,7 @@ func (m *program) fetchCommand() *cli.Command {
 			&cli.StringFlag{Name: "wait", Usage: "wait up to `DURATION` for another run of the account to end"},
 			&cli.StringFlag{Name: "deadline", Usage: "after `DURATION` finish the current messages and stop"},
 			&cli.StringFlag{Name: "progress", Value: progressAuto, DefaultText: "auto: on a terminal", Usage: "show a progress bar on standard error: `WHEN` is auto, always or never"},
+			&cli.StringFlag{Name: "metrics", Usage: "write how the accounts are to `FILE`, for Prometheus"},
 		},
 		Action: m.fetch,
 	}
@@ -53,6 +54,10 @@ func (m *program) fetch(c *cli.Context) error {
 	progress := c.String("progress")
 	if !slices.Contains([]string{progressAuto, progressAlways, progressNever}, progress) {
 		return usagef("option --progress: want auto, always or never, not %q", progress)
+	}
+	metrics := c.String("metrics")
+	if c.IsSet("metrics") && (metrics == "" || m.report.dryRun) {
+		return usagef("option --metrics: want the name of a file, and no --dry-run, which writes none")
 	}
 	wait, err := durationFlag(c, "wait")
 	if err != nil {
@@ -87,10 +92,21 @@ func (m *program) fetch(c *cli.Context) error {
 	if !f.dryRun && m.report.wantsBar(progress) {
 		m.report.startBar(os.Stderr)
 	}
+	if metrics != "" {
+		m.report.listed = map[string]bool{}
+	}
 	begun := time.Now()
 	results := f.all(ctx, accounts, c.Int("jobs"), c.Int("max-per-host"))
 	m.report.stopBar()
-	return m.summarise(results, time.Since(begun))
+	took := time.Since(begun)
+	if metrics != "" {
+		// Also when a signal has ended the run: how it ended is what is to be told.
+		err = writeMetrics(context.WithoutCancel(ctx), metrics, cfg, m.outcomes(accounts, results))
+		if err != nil {
+			m.report.failure(nil, err)
+		}
+	}
+	return m.summarise(results, took, err)
 }
 
 // chosen gives the accounts named, in the configuration's order and each once; without names all
@@ -126,9 +142,10 @@ func accountNames(cfg *Config) (names []string) {
 
 // A result is how one account ended.
 type result struct {
-	sum  fetch.Summary
-	err  error
-	took time.Duration
+	sum   fetch.Summary
+	err   error
+	took  time.Duration
+	ended time.Time
 }
 
 // all does the accounts, jobs of them at once and perHost of one server at once. An account whose
@@ -176,15 +193,26 @@ func (f *fetcher) guarded(ctx context.Context, a *Account) (r result) {
 			r.err = &defectError{cause}
 			f.report.write(f.report.err, string(debug.Stack()))
 		}
-		r.took = time.Since(begun)
+		r.ended = time.Now()
+		r.took = r.ended.Sub(begun)
 		f.report.done(a, r.sum, r.err, r.took)
 	}()
 	r.sum, r.err = f.account(ctx, a)
 	return r
 }
 
-// summarise adds up the accounts and gives the error whose status is that of the run.
-func (m *program) summarise(results []result, took time.Duration) error {
+// outcomes are the results with what is known of the servers.
+func (m *program) outcomes(accounts []*Account, results []result) (all []outcome) {
+	for i, r := range results {
+		name := accounts[i].Name
+		all = append(all, outcome{name, r, m.report.listed[name]})
+	}
+	return all
+}
+
+// summarise adds up the accounts and gives the error whose status is that of the run. after is an
+// error, told already, of what follows the accounts.
+func (m *program) summarise(results []result, took time.Duration, after error) error {
 	t := total{took: took}
 	var errs []error
 	for _, r := range results {
@@ -192,6 +220,9 @@ func (m *program) summarise(results []result, took time.Duration) error {
 		if r.err != nil {
 			errs = append(errs, r.err)
 		}
+	}
+	if after != nil {
+		errs = append(errs, after)
 	}
 	err := firstPermanent(errs)
 	t.status = exitStatus(err)

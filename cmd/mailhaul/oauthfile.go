@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"mailhaul/fetch/state"
@@ -136,35 +134,14 @@ func (w *tokenWriter) save(t *tokens) error {
 	return dir.Sync()
 }
 
-// lockTokens makes this the only run that renews the account's tokens, until unlock is called. The
-// lock's file stays: to remove it would let two runs hold two locks.
+// lockTokens makes this the only run that renews the account's tokens, until unlock is called.
 func lockTokens(ctx context.Context, path string, wait time.Duration) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(strings.TrimSuffix(path, ".json")+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
+	unlock, err = lockFile(ctx, strings.TrimSuffix(path, ".json")+".lock", wait)
+	if errors.Is(err, errHeld) || ctx.Err() != nil && err != nil {
+		return nil, &SecretError{Source: "oauth2", Temporary: true, Err: err}
 	}
-	until := time.Now().Add(wait)
-	for {
-		err := syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart})
-		switch {
-		case err == nil:
-			return func() { f.Close() }, nil
-		case !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EACCES) && !errors.Is(err, syscall.EINTR):
-			f.Close()
-			return nil, &fs.PathError{Op: "lock", Path: f.Name(), Err: err}
-		case time.Now().After(until):
-			f.Close()
-			return nil, &SecretError{Source: "oauth2", Temporary: true, Err: fmt.Errorf("another run holds %s", f.Name())}
-		}
-		// The lock of a process that dies vanishes without a word: there is nothing to wait on.
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			f.Close()
-			return nil, &SecretError{Source: "oauth2", Temporary: true, Err: context.Cause(ctx)}
-		}
-	}
+	return unlock, err
 }

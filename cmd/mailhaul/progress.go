@@ -163,6 +163,7 @@ func (b *bar) share(account string) *share {
 func (b *bar) event(e fetch.Event) {
 	s := b.share(e.Account)
 	switch {
+	case e.Planned:
 	case e.Type == fetch.Account: // perhaps not the first: an account may need several sessions
 		s.messages = s.done + e.Retrieve
 		s.octets = s.came.Load() + e.RetrieveOctets

@@ -33,8 +33,9 @@ type report struct {
 	json    bool
 	journal bool
 	dryRun  bool
-	lost    error // the first write to out that failed
-	bar     *bar  // nil: none is shown
+	lost    error           // the first write to out that failed
+	bar     *bar            // nil: none is shown
+	listed  map[string]bool // accounts whose server has told what is in the maildrop; nil: nobody wants to know
 }
 
 // The priorities of the journal.
@@ -78,9 +79,7 @@ func (r *report) write(w io.Writer, line string) {
 
 // event renders one event of a run.
 func (r *report) event(e fetch.Event) {
-	if !e.Planned {
-		r.toBar(func(b *bar) { b.event(e) })
-	}
+	r.take(e)
 	if r.json {
 		r.jsonEvent(e)
 	}
@@ -116,6 +115,18 @@ func (r *report) event(e fetch.Event) {
 		r.say("%s: deleted %s%s", account, which(e), because(e.Reason))
 	case e.Type == fetch.Skipped && r.tellsSkipped():
 		r.say("%s: left %s%s", account, which(e), because(e.Reason))
+	}
+}
+
+// take takes from an event what is to be shown or told later.
+func (r *report) take(e fetch.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bar != nil {
+		r.bar.event(e)
+	}
+	if r.listed != nil && e.Type == fetch.Account {
+		r.listed[e.Account] = true
 	}
 }
 
