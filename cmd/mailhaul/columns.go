@@ -52,10 +52,12 @@ func fit(s string, n int) string {
 }
 
 // pad fills text with blanks to n columns.
-func pad(s string, n int) string {
+func pad(s string, n int) string { return s + strings.Repeat(" ", max(n-columnsIn(s), 0)) }
+
+func columnsIn(s string) int {
 	used := 0
 	for _, r := range s {
 		used += columnsOf(r)
 	}
-	return s + strings.Repeat(" ", max(n-used, 0))
+	return used
 }

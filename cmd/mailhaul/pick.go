@@ -18,13 +18,14 @@ func (d *maildrop) pick(id string) (mail, error) {
 	var whole, begun []mail
 	number := -1
 	n, err := strconv.Atoi(id)
+	beginning := strings.TrimSuffix(id, "…") // list cuts what is too long for a terminal
 	for i, m := range d.mails {
 		shown := state.Escape(m.uid)
 		switch {
-		case m.uid == "" || id == "":
+		case m.uid == "" || beginning == "":
 		case id == m.uid || id == shown:
 			whole = append(whole, m)
-		case strings.HasPrefix(m.uid, id) || strings.HasPrefix(shown, id):
+		case strings.HasPrefix(m.uid, beginning) || strings.HasPrefix(shown, beginning):
 			begun = append(begun, m)
 		}
 		if err == nil && m.num == n && id == strconv.Itoa(n) {

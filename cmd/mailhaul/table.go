@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -20,32 +19,50 @@ type table struct {
 	st      *state.File
 	json    bool
 	headers bool
-	screen  int // columns of the terminal; 0 = none
-	num     int // columns of the widest number
-	uid     int // … and unique-id
+	cols    []column // on a terminal; nil elsewhere
 	headed  bool
-	refused int   // headers that the server refused
-	why     error // the first of them
+	date    string // form of the date
+	from    int    // columns of the sender
+	refused int    // headers that the server refused
+	why     error  // the first of them
 }
 
-const (
-	sizeColumns   = 9  // "999.9 MB", "999 bytes"
-	statusColumns = 9  // "delivered"
-	dateColumns   = 16 // "2006-01-02 15:04"
-	fromColumns   = 24
-	leastSubject  = 20
-)
+// Where a window has fewer columns, dates have no time of day and senders are cut.
+const wideScreen = 110
 
 func (m *program) newTable(a *Account, d *maildrop, st *state.File, headers bool) *table {
-	t := &table{out: stdout(), account: a.Name, st: st, json: m.report.json, headers: headers, num: len("num"), uid: len("unique-id")}
+	t := &table{out: stdout(), account: a.Name, st: st, json: m.report.json, headers: headers}
 	if !t.json && isTerminal(os.Stdout) {
-		t.screen = screenColumns(os.Stdout)
-		for _, m := range d.mails {
-			t.num = max(t.num, len(strconv.Itoa(m.num)))
-			t.uid = max(t.uid, len(state.Escape(m.uid)))
-		}
+		t.cols = layout(t.columns(d, screenColumns(os.Stdout)), screenColumns(os.Stdout))
 	}
 	return t
+}
+
+// columns are those of the maildrop, each as wide as its widest text.
+func (t *table) columns(d *maildrop, screen int) []column {
+	num, size, status, uid := len("num"), len("size"), len("status"), len("unique-id")
+	for _, m := range d.mails {
+		texts := t.texts(m, header{}, false)
+		num, size = max(num, len(texts["num"])), max(size, len(texts["size"]))
+		status, uid = max(status, len(texts["status"])), max(uid, len(texts["unique-id"]))
+	}
+	cols := []column{
+		{name: "num", width: num, right: true},
+		{name: "size", width: size, right: true, leave: 2},
+		{name: "status", width: status, leave: 3},
+	}
+	if !t.headers {
+		return append(cols, column{name: "unique-id", width: uid, least: 12})
+	}
+	t.date, t.from = time.DateOnly, 16
+	if screen >= wideScreen {
+		t.date, t.from = "2006-01-02 15:04", 24
+	}
+	return append(cols,
+		column{name: "unique-id", width: min(uid, 24), leave: 1},
+		column{name: "date", width: len(t.date), leave: 4},
+		column{name: "from", width: t.from, leave: 5},
+		column{name: "subject", least: 16})
 }
 
 // rows prints all messages.
@@ -68,13 +85,13 @@ func (t *table) row(m mail, h header, known bool) error {
 	switch {
 	case t.json:
 		line = t.jsonRow(m, h, known)
-	case t.screen > 0:
+	case t.cols != nil:
 		line = t.screenRow(m, h, known)
 	default:
 		line = t.tabRow(m, h)
 	}
 	_, err := t.out.WriteString(line + "\n")
-	if err == nil && t.screen > 0 && t.headers {
+	if err == nil && t.cols != nil && t.headers {
 		err = t.out.Flush() // each as it comes: a person waits
 	}
 	return err
@@ -103,34 +120,32 @@ func (t *table) screenRow(m mail, h header, known bool) string {
 	heading := ""
 	if !t.headed {
 		t.headed = true
-		heading = t.columns("num", "size", "status", "unique-id", "date", "from", "subject") + "\n"
-	}
-	size, uid := "-", "-"
-	if m.size >= 0 {
-		size = sizeText(m.size)
-	}
-	if m.uid != "" {
-		uid = state.Escape(m.uid)
-	}
-	date, from, subject := "-", "-", "-"
-	if known {
-		if !h.date.IsZero() {
-			date = h.date.Local().Format("2006-01-02 15:04")
+		names := map[string]string{}
+		for _, c := range t.cols {
+			names[c.name] = c.name
 		}
-		from, subject = visible(h.from), visible(h.subject)
+		heading = screenLine(t.cols, names) + "\n"
 	}
-	return heading + t.columns(strconv.Itoa(m.num), size, statusOfMail(t.st, m), uid, date, from, subject)
+	return heading + screenLine(t.cols, t.texts(m, h, known))
 }
 
-// columns puts one line together. The subject gets what is left of the screen; where that is too
-// little, the terminal wraps.
-func (t *table) columns(num, size, status, uid, date, from, subject string) string {
-	line := fmt.Sprintf("%*s  %*s  %-*s  ", t.num, num, sizeColumns, size, statusColumns, status)
-	if !t.headers {
-		return line + uid
+// texts gives what a terminal shows of a message, by the name of the column.
+func (t *table) texts(m mail, h header, known bool) map[string]string {
+	texts := map[string]string{"num": strconv.Itoa(m.num), "size": "-", "status": statusOfMail(t.st, m), "unique-id": "-",
+		"date": "-", "from": "-", "subject": "-"}
+	if m.size >= 0 {
+		texts["size"] = sizeText(m.size)
 	}
-	line += pad(uid, t.uid) + "  " + pad(date, dateColumns) + "  " + pad(fit(from, fromColumns), fromColumns) + "  "
-	return strings.TrimRight(line+fit(subject, max(t.screen-len([]rune(line)), leastSubject)), " ")
+	if m.uid != "" {
+		texts["unique-id"] = state.Escape(m.uid)
+	}
+	if known {
+		if !h.date.IsZero() {
+			texts["date"] = h.date.Local().Format(t.date)
+		}
+		texts["from"], texts["subject"] = visible(h.from), visible(h.subject)
+	}
+	return texts
 }
 
 func (t *table) jsonRow(m mail, h header, known bool) string {
