@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -221,8 +222,8 @@ func usualFiles(p peer.Program) []string {
 	return nil
 }
 
-// getmailFiles are the configurations in getmail's directory, where it also keeps its state: one
-// file an account.
+// getmailFiles are the configurations in getmail's directory, one file an account. Its state and
+// its log are there, too.
 func getmailFiles(dir string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -230,9 +231,16 @@ func getmailFiles(dir string) []string {
 	}
 	var files []string
 	for _, e := range entries {
-		name := e.Name()
-		if e.Type().IsRegular() && !strings.HasPrefix(name, "oldmail-") && !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "~") {
-			files = append(files, filepath.Join(dir, name))
+		name := filepath.Join(dir, e.Name())
+		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || strings.HasSuffix(name, "~") {
+			continue
+		}
+		info, err := os.Stat(name)
+		if err != nil || !info.Mode().IsRegular() || info.Size() > maxPeerFile {
+			continue
+		}
+		if text, err := os.ReadFile(name); err == nil && bytes.Contains(text, []byte("[retriever]")) {
+			files = append(files, name)
 		}
 	}
 	return files

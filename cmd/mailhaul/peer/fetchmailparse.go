@@ -88,10 +88,17 @@ type fetchmailParser struct {
 
 // keyword gives the long form of the next word if it is a keyword, else "".
 func (p *fetchmailParser) keyword() string {
-	if len(p.tokens) == 0 || p.tokens[0].quoted || p.tokens[0].name {
+	if len(p.tokens) == 0 {
 		return ""
 	}
-	word := p.tokens[0].text
+	return fetchmailKeyword(p.tokens[0])
+}
+
+func fetchmailKeyword(t fetchmailToken) string {
+	if t.quoted || t.name {
+		return ""
+	}
+	word := t.text
 	if long := fetchmailLong[word]; long != "" {
 		word = long
 	}
@@ -99,14 +106,14 @@ func (p *fetchmailParser) keyword() string {
 	if option || slices.Contains([]string{"poll", "skip", "defaults", "set", "no", "here", "there"}, word) {
 		return word
 	}
-	if rest, ok := strings.CutPrefix(word, "no"); ok && p.flag(rest) != "" {
-		return "no-" + p.flag(rest)
+	if rest, ok := strings.CutPrefix(word, "no"); ok && fetchmailFlag(rest) != "" {
+		return "no-" + fetchmailFlag(rest)
 	}
 	return ""
 }
 
-// flag gives the long form of an option without arguments, "" if it is none.
-func (p *fetchmailParser) flag(word string) string {
+// fetchmailFlag gives the long form of an option without arguments, "" if it is none.
+func fetchmailFlag(word string) string {
 	if long := fetchmailLong[word]; long != "" {
 		word = long
 	}
@@ -200,7 +207,7 @@ func (p *fetchmailParser) option() (o fetchmailOption, err error) {
 	case name == "no":
 		p.take()
 		if len(p.tokens) > 0 && !p.tokens[0].quoted {
-			o.name = p.flag(p.tokens[0].text)
+			o.name = fetchmailFlag(p.tokens[0].text)
 		}
 		if o.name == "" {
 			return o, p.fail(o.line, "not understood, after no")
@@ -244,6 +251,17 @@ func (p *fetchmailParser) arguments(o *fetchmailOption, arity int) error {
 	case listOption, nameOption:
 		for more() {
 			o.args = append(o.args, p.take().text)
+		}
+	}
+	if o.name == "user" { // local names may be several, up to here
+		n := 0
+		for n < len(p.tokens) && fetchmailKeyword(p.tokens[n]) == "" {
+			n++
+		}
+		if n > 0 && n < len(p.tokens) && !p.tokens[n].quoted && p.tokens[n].text == "here" {
+			for range n {
+				o.args = append(o.args, p.take().text)
+			}
 		}
 	}
 	if arity == nameOption || o.name == "user" {

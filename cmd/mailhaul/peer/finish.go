@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -193,20 +192,17 @@ func (d *draft) secret(site Site) {
 	if !d.literal {
 		return
 	}
-	dir := site.Dir
+	dir := strings.TrimSuffix(site.Dir, "/")
 	if dir == "" {
 		dir = "~/.config/mailhaul"
 	}
-	file := strings.TrimSuffix(dir, "/") + "/" + fileName(d.Name) + ".password"
-	word := shellWord(file)
-	if rest, ok := strings.CutPrefix(file, "~/"); ok {
-		word = "~/" + shellWord(rest)
-	}
+	file := dir + "/" + fileName(d.Name) + ".password"
 	where := fmt.Sprintf("The password is in line %d of %s.", d.literalLine, d.File)
 	if d.literalLine == 0 {
 		where = fmt.Sprintf("There is no password in the file: %s asks. Without this line mailhaul does, too.", d.program)
 	}
-	d.set("password_file", escapeDollar(file), fmt.Sprintf("%s Put it alone into a file that only you can read:\n    install -D -m 600 /dev/null %s\n    ${EDITOR:-vi} %s", where, word, word))
+	d.set("password_file", escapeDollar(file), fmt.Sprintf("%s Put it alone into a file that only you can read:\n    mkdir -p %s && install -m 600 /dev/null %s\n    ${EDITOR:-vi} %s",
+		where, shellPath(dir), shellPath(file), shellPath(file)))
 }
 
 // order is that of the keys in the output.
@@ -256,89 +252,3 @@ func (imp *Import) unused(name string) string {
 func (imp *Import) has(name string) bool {
 	return slices.ContainsFunc(imp.Accounts, func(a *Account) bool { return strings.EqualFold(fileName(a.Name), fileName(name)) })
 }
-
-// fileName makes a file's name of an account's.
-func fileName(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r < 0x80 && strings.ContainsRune("/\\ '\"$~*?<>|&;:", r) || r >= 0x80 {
-			return '_'
-		}
-		return r
-	}, name)
-	if name = strings.TrimLeft(name, "."); name == "" {
-		return "account"
-	}
-	return name
-}
-
-// program keeps mailhaul from expanding the dollar signs of a command's program, which it does
-// where there is a slash in it.
-func program(args []string) []string {
-	if strings.Contains(args[0], "/") {
-		args[0] = escapeDollar(args[0])
-	}
-	return args
-}
-
-// escapeDollar keeps mailhaul from expanding a path's dollar signs.
-func escapeDollar(p string) string { return strings.ReplaceAll(p, "$", "$$") }
-
-// cleanPath makes a path one of mailhaul's configuration. The error says why it cannot be one.
-func cleanPath(p string) (string, error) {
-	switch {
-	case p == "" || strings.ContainsAny(p, "\x00\r\n"):
-		return "", errors.New("the path is empty or has a line break in it")
-	case p == "~" || strings.HasPrefix(p, "~/") || strings.HasPrefix(p, "/"):
-		return escapeDollar(p), nil
-	case strings.HasPrefix(p, "~"):
-		return "", errors.New("mailhaul does not know the home directories of others; write the whole path")
-	}
-	return "~/" + escapeDollar(strings.TrimPrefix(p, "./")), nil
-}
-
-// setPath sets a key to a path.
-func (a *Account) setPath(line int, key, option, p string) {
-	clean, err := cleanPath(p)
-	if err != nil {
-		a.note(line, option, "left out: %v", err)
-		return
-	}
-	if p[0] != '/' && p[0] != '~' {
-		a.note(line, option, "the path is relative; mailhaul's is taken from the home directory")
-	}
-	a.set(key, clean)
-}
-
-// deliver sets the destination to a maildir or an mbox.
-func (d *draft) deliver(line int, kind, option, p string) {
-	clean, err := cleanPath(p)
-	if err != nil {
-		d.disable(line, option, "%v", err)
-		return
-	}
-	if p[0] != '/' && p[0] != '~' {
-		d.note(line, option, "the path is relative; mailhaul's is taken from the home directory")
-	}
-	d.set("deliver", Table{{Key: kind, Value: clean}})
-}
-
-// deliverTo sets the destination to a command, with marks for its placeholders.
-func (d *draft) deliverTo(line int, option, command string) {
-	args, shell, err := deliverArgv(command)
-	d.deliverArgs(line, option, args, shell, err)
-}
-
-func (d *draft) deliverArgs(line int, option string, args []string, shell bool, err error) {
-	if err != nil {
-		d.disable(line, option, "the command is not carried over: %v", err)
-		return
-	}
-	comment := ""
-	if shell {
-		comment = "A shell runs this. What a message says must not stand in its text: it is \"$1\" and so on there, or $MAILHAUL_SENDER and $MAILHAUL_RECIPIENT in quotes."
-	}
-	d.set("deliver", Table{{Key: "command", Value: program(args)}}, comment)
-}
-
-// seconds makes a duration.
-func seconds(n int64) string { return strconv.FormatInt(n, 10) + "s" }

@@ -225,3 +225,11 @@ func shellWord(s string) string {
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
+
+// shellPath quotes a path for a shell, but not its ~.
+func shellPath(p string) string {
+	if rest, ok := strings.CutPrefix(p, "~/"); ok {
+		return "~/" + shellWord(rest)
+	}
+	return shellWord(p)
+}

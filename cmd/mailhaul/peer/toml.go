@@ -19,7 +19,7 @@ func (imp *Import) Print(w io.Writer) error {
 	p.comment("", fmt.Sprintf("mailhaul's configuration, made of %s's. Read what stands above each account, then try it: mailhaul check --config-only, mailhaul check, mailhaul fetch --dry-run.", imp.Program))
 	if len(imp.Findings) > 0 {
 		p.line("#")
-		p.findings(imp.Findings)
+		p.findings(imp.Findings, true)
 	}
 	for _, a := range imp.Accounts {
 		p.line("")
@@ -57,10 +57,16 @@ func (p *printer) comment(indent, text string) {
 	}
 }
 
-func (p *printer) findings(all []Finding) {
+// findings writes one paragraph for each, with the file's name if the account does not say it.
+func (p *printer) findings(all []Finding, file bool) {
 	for _, f := range all {
 		what := ""
-		if f.Line > 0 {
+		switch {
+		case file && f.Line > 0:
+			what = fmt.Sprintf("%s:%d", f.File, f.Line)
+		case file:
+			what = f.File
+		case f.Line > 0:
 			what = fmt.Sprintf("line %d", f.Line)
 		}
 		if f.Option != "" {
@@ -75,7 +81,7 @@ func (p *printer) findings(all []Finding) {
 
 func (p *printer) account(a *Account) {
 	p.comment("", fmt.Sprintf("%s (%s:%d)", a.From, a.File, a.Line))
-	p.findings(a.Findings)
+	p.findings(a.Findings, false)
 	p.line("[accounts." + key(a.Name) + "]")
 	for _, s := range a.Settings {
 		if s.Comment != "" {
