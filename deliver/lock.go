@@ -1,7 +1,6 @@
 package deliver
 
 import (
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -33,11 +32,11 @@ type dotLock struct {
 
 // newDotLock makes the lock file without waiting. The error matches errLocked while another
 // program has it. One that was left by a dead process is removed first, and so is one of an unknown
-// owner that has stood unchanged for longer than stale.
-func newDotLock(path string, stale time.Duration) (*dotLock, error) {
+// owner that has stood unchanged for longer than stale. text is of an owner, this process.
+func newDotLock(path, text string, stale time.Duration) (*dotLock, error) {
 	// Twice, because the way may have been free only after the first.
 	for range 2 {
-		l, err := linkDotLock(path)
+		l, err := linkDotLock(path, text)
 		if !errors.Is(err, fs.ErrExist) {
 			return l, err
 		}
@@ -50,8 +49,7 @@ func newDotLock(path string, stale time.Duration) (*dotLock, error) {
 
 // linkDotLock makes the lock file with its text in it, or fails because one is there. The text is
 // complete before the name appears, so that nobody can read half an owner.
-func linkDotLock(path string) (*dotLock, error) {
-	text := thisProcess().String()
+func linkDotLock(path, text string) (*dotLock, error) {
 	l, err := linkUnnamed(path, text)
 	if errors.Is(err, errors.ErrUnsupported) {
 		l, err = linkNamed(path, text)
@@ -153,7 +151,7 @@ func leftBehind(f *os.File, info fs.FileInfo, stale time.Duration) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	if o, ok := parseOwner(string(bytes.TrimRight(text, "\n"))); ok {
+	if o, ok := parseOwner(strings.ReplaceAll(strings.TrimRight(string(text), "\n"), "\x00", "")); ok {
 		switch o.fate(thisProcess()) {
 		case ownerDead:
 			return true, nil

@@ -40,6 +40,7 @@ func TestDotLockOwners(t *testing.T) {
 		take bool
 	}{
 		{"a dead process", with(func(o *owner) { o.pid = dead }), false, true},
+		{"a dead process, told to Dovecot", strings.Replace(with(func(o *owner) { o.pid = dead }), " ", "\x00 ", 1), false, true},
 		{"a number used again", with(func(o *owner) { o.start += "1" }), false, knowsStart},
 		{"another boot", with(func(o *owner) { o.boot += "x" }), false, here.boot != ""},
 		{"this process", here.String(), false, false},
@@ -69,7 +70,7 @@ func TestDotLockOwners(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			l, err := newDotLock(path, staleDotLock)
+			l, err := newDotLock(path, thisProcess().String(), staleDotLock)
 			if !tt.take {
 				if !errors.Is(err, errLocked) {
 					t.Errorf("got %v; want errLocked", err)
@@ -111,7 +112,7 @@ func TestDotLockLine(t *testing.T) {
 // A lock that somebody took over, right or wrong, is not ours to remove.
 func TestDotLockTakenOver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mbox.lock")
-	l, err := newDotLock(path, staleDotLock)
+	l, err := newDotLock(path, thisProcess().String(), staleDotLock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,14 +172,14 @@ func TestDotLockBeingRemoved(t *testing.T) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newDotLock(path, staleDotLock); !errors.Is(err, errLocked) {
+	if _, err := newDotLock(path, thisProcess().String(), staleDotLock); !errors.Is(err, errLocked) {
 		t.Errorf("got %v; want errLocked", err)
 	}
 	if text := readFileTest(t, path); text != o.String() {
 		t.Errorf("lock file has %q", text)
 	}
 	f.Close()
-	if _, err := newDotLock(path, staleDotLock); err != nil {
+	if _, err := newDotLock(path, thisProcess().String(), staleDotLock); err != nil {
 		t.Error(err)
 	}
 }
@@ -194,7 +195,7 @@ func TestDotLockRemovedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := newDotLock(path, staleDotLock); err != nil {
+	if _, err := newDotLock(path, thisProcess().String(), staleDotLock); err != nil {
 		t.Fatal(err)
 	}
 	if err := removeOpened(f, path, staleDotLock); err != nil {
@@ -222,7 +223,7 @@ func TestDotLockRace(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				if _, err := newDotLock(path, staleDotLock); err != nil {
+				if _, err := newDotLock(path, thisProcess().String(), staleDotLock); err != nil {
 					if !errors.Is(err, errLocked) {
 						t.Error(err)
 					}

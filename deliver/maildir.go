@@ -71,6 +71,7 @@ type maildirFile struct {
 	id, name string
 	final    string // its name in new/ or cur/, without flags
 	digest   Digest
+	num      int
 	record   uidRecord // for dovecot-uidlist; no uid: none
 	warning  string
 }
@@ -141,7 +142,7 @@ func (d *Maildir) Deliver(_ context.Context, m *Message) error {
 	if err != nil {
 		return d.failed(err)
 	}
-	file := maildirFile{id: m.ID, name: name}
+	file := maildirFile{id: m.ID, name: name, num: m.Num}
 	err = d.write(f, m, &file)
 	if err != nil {
 		f.Close()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 )
 
 // Commit makes all staged messages durable and moves them into new/, or with flags into cur/.
@@ -19,6 +20,7 @@ func (d *Maildir) Commit(ctx context.Context) ([]Receipt, error) {
 		d.unstage(staged)
 		return nil, d.failed(err)
 	}
+	inOrder(staged)
 	list, err := d.list(ctx, staged)
 	if err != nil {
 		d.unstage(staged)
@@ -32,6 +34,23 @@ func (d *Maildir) Commit(ctx context.Context) ([]Receipt, error) {
 		return receipts, d.failed(err)
 	}
 	return receipts, nil
+}
+
+// inOrder gives the times in the names to the messages in the order of their numbers, by which some
+// came late, being retrieved twice: it is by the name that a reader puts new messages in order.
+func inOrder(staged []maildirFile) {
+	byNum := make([]int, len(staged))
+	for i := range byNum {
+		byNum[i] = i
+	}
+	slices.SortStableFunc(byNum, func(a, b int) int { return staged[a].num - staged[b].num })
+	for i, at := range byNum {
+		f := &staged[at]
+		when, _, _ := strings.Cut(staged[i].name, "I")
+		_, rest, _ := strings.Cut(f.final, "I")
+		f.final = when + "I" + rest
+		f.record.name = f.final
+	}
 }
 
 // list takes the lock of dovecot-uidlist and puts the staged messages into it, before anybody can

@@ -47,6 +47,31 @@ func TestMaildirNameSizes(t *testing.T) {
 	}
 }
 
+// A message that was retrieved late, because it had to be retrieved twice, keeps its place.
+func TestMaildirOrder(t *testing.T) {
+	d := openMaildir(t, t.TempDir(), MaildirOptions{Create: true, UIDL: DovecotUIDL})
+	for _, n := range []int{3, 1, 2} {
+		m, _ := testMessage(n)
+		m.Num = n
+		if err := d.Deliver(context.Background(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, r := range commitTest(t, d) {
+		got = append(got, r.ID)
+	}
+	if want := []string{testID(3), testID(1), testID(2)}; !slices.Equal(got, want) {
+		t.Errorf("receipts %q, want %q", got, want)
+	}
+	list, _ := os.ReadFile(d.path("dovecot-uidlist"))
+	for i, name := range names(t, d.path("new")) { // sorted
+		if ownName(name) != testID(i+1) || !strings.Contains(string(list), fmt.Sprintf("\n%d Puid%[1]d O%[1]d :%s\n", i+1, name)) {
+			t.Errorf("%d is %s in\n%s", i+1, name, list)
+		}
+	}
+}
+
 func TestMaildirFlags(t *testing.T) {
 	d := openMaildir(t, t.TempDir(), MaildirOptions{Create: true, Flags: "FS", UIDL: DovecotUIDL})
 	deliverTest(t, d, 0, 2)

@@ -93,7 +93,7 @@ func (m *Mbox) lock(l *lockedMbox) (err error) {
 // is no hindrance; one that another program has made there is.
 func (m *Mbox) takeDotLock() (*dotLock, error) {
 	path := m.path + ".lock"
-	l, err := newDotLock(path, staleDotLock)
+	l, err := newDotLock(path, thisProcess().String(), staleDotLock)
 	if err == nil || m.dotDemanded || !forbidden(err) || errors.Is(err, errLocked) {
 		return l, err
 	}

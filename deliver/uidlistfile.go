@@ -35,7 +35,7 @@ type uidlistFile struct {
 func (d *Maildir) lockUidlist(ctx context.Context) (*uidlistFile, error) {
 	u := &uidlistFile{path: d.path("dovecot-uidlist"), access: d.access, places: &d.places}
 	err := patiently(ctx, "maildir "+d.dir, d.timeout, func() (err error) {
-		if u.dot, err = newDotLock(u.path+".lock", staleUidlistLock); err != nil {
+		if u.dot, err = newDotLock(u.path+".lock", thisProcess().forDovecot(), staleUidlistLock); err != nil {
 			return fmt.Errorf("dovecot-uidlist.lock: %w", err)
 		}
 		return nil

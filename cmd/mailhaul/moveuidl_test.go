@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -11,14 +12,23 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // uidl gives the unique-ids that Dovecot lists, in the order of the message numbers.
 func (d *dovecot) uidl(t *testing.T) []string {
 	t.Helper()
+	uids, err := d.ask()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, d.log())
+	}
+	return uids
+}
+
+func (d *dovecot) ask() (uids []string, err error) {
 	conn, err := net.Dial("tcp", d.addr)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	c := textproto.NewConn(conn)
 	defer c.Close()
@@ -27,19 +37,17 @@ func (d *dovecot) uidl(t *testing.T) []string {
 			c.PrintfLine("%s", command)
 		}
 		if line, err := c.ReadLine(); err != nil || !strings.HasPrefix(line, "+OK") {
-			t.Fatalf("%s: %q, %v\n%s", command, line, err, d.log())
+			return nil, fmt.Errorf("%s: %q, %v", command, line, err)
 		}
 	}
 	lines, err := c.ReadDotLines()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, line := range lines {
-		_, lines[i], _ = strings.Cut(line, " ")
+	for _, line := range lines {
+		_, uid, _ := strings.Cut(line, " ")
+		uids = append(uids, uid)
 	}
 	c.PrintfLine("QUIT")
 	c.ReadLine()
-	return lines
+	return uids, err
 }
 
 func (d *dovecot) log() string {
@@ -102,7 +110,10 @@ func TestMoveToDovecot(t *testing.T) {
 						asked <- n
 						return
 					default:
-						fresh.uidl(t)
+					}
+					got, err := fresh.ask()
+					if err != nil || slices.ContainsFunc(got, func(uid string) bool { return !slices.Contains(want, uid) }) {
+						t.Errorf("meanwhile: %q, %v", got, err)
 					}
 				}
 			}()
@@ -115,12 +126,7 @@ func TestMoveToDovecot(t *testing.T) {
 			if n := <-asked; n == 0 {
 				t.Error("dovecot was never asked meanwhile")
 			}
-			got := fresh.uidl(t)
-			if way.uidl == "header" { // which says nothing of the order
-				slices.Sort(got)
-				slices.Sort(want)
-			}
-			if !slices.Equal(got, want) {
+			if got := fresh.uidl(t); !slices.Equal(got, want) {
 				diffIDs(t, got, want)
 			}
 			fresh.quiet(t)
@@ -241,5 +247,51 @@ func diffIDs(t *testing.T, got, want []string) {
 		if got[i] != want[i] {
 			t.Errorf("message %d is %q, want %q (which is message %d)", i+1, got[i], want[i], slices.Index(got, want[i])+1)
 		}
+	}
+}
+
+// Killed again and again while Dovecot is asked for the mail: at the end each message is there once,
+// with its own unique-id.
+func TestMoveKilled(t *testing.T) {
+	for _, way := range keepWays {
+		t.Run(way.uidl, func(t *testing.T) {
+			old := startDovecotWith(t, "pop3_uidl_format = old.%v+%u\n")
+			fresh := startDovecotWith(t, way.settings)
+			old.seed(t, manyMails(70))
+			want := old.uidl(t)
+			config := mover(t, old, fresh, fmt.Sprintf("uidl = %q", way.uidl))
+			killed := 0
+			for after := 20 * time.Millisecond; ; after += 4 * time.Millisecond {
+				cmd := exec.Command("mailhaul", "-c", config, "fetch", "--limit", "20")
+				var out bytes.Buffer
+				cmd.Stdout, cmd.Stderr = &out, &out
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				kill := time.AfterFunc(after, func() { cmd.Process.Kill() })
+				err := cmd.Wait()
+				kill.Stop()
+				if err == nil && out.Len() == 0 {
+					break // nothing is left
+				}
+				if err != nil {
+					if killed++; cmd.ProcessState.Exited() {
+						t.Fatalf("%v\n%s", err, out.Bytes())
+					}
+				}
+				fresh.uidl(t)
+			}
+			if killed == 0 {
+				t.Error("never killed")
+			}
+			got := fresh.uidl(t)
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				diffIDs(t, got, want)
+			}
+			t.Logf("killed %d times", killed)
+			fresh.quiet(t)
+		})
 	}
 }
