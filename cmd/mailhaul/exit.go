@@ -97,7 +97,10 @@ func statusOf(err error) int {
 		nobodys  *unmatchedError
 		metrics  *metricsError
 	)
+	var lost *notFoundError
 	switch {
+	case errors.As(err, &lost):
+		return exUnavailable
 	case errors.As(err, &disagree):
 		return exDataErr
 	case errors.As(err, &usage):

@@ -27,7 +27,10 @@ func hints(err error, a *Account) []string {
 	)
 	var item *noItemError
 	var disagree *disagreementError
+	var lost *notFoundError
 	switch {
+	case errors.As(err, &lost):
+		return []string{"-v tells what was tried; if you know the server: --server HOST"}
 	case errors.As(err, &disagree) && a != nil:
 		return disagreementHints(disagree, a)
 	case errors.As(err, &usage):
