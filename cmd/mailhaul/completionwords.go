@@ -116,7 +116,7 @@ func (l *lineSoFar) options() []candidate {
 	return found
 }
 
-// values are those that an option can have, as its usage says: one of several words, or a file.
+// values are those that an option can have, as its usage says: one of several words, a file, or an account.
 func (l *lineSoFar) values(flag cli.Flag) []candidate {
 	d, ok := flag.(cli.DocGenerationFlag)
 	if !ok {
@@ -133,6 +133,8 @@ func (l *lineSoFar) values(flag cli.Flag) []candidate {
 		return found
 	case strings.Contains(usage, "`FILE`"):
 		return filesHere
+	case strings.Contains(usage, "`ACCOUNT`"):
+		return l.accounts()
 	}
 	return nil
 }

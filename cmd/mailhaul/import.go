@@ -62,7 +62,7 @@ configuration, so that nothing is fetched again. FILE is then where it keeps the
 	c.Subcommands = append(c.Subcommands, &cli.Command{
 		Name:      string(peer.Thunderbird),
 		Usage:     "what Thunderbird has seen; its configuration is not understood",
-		ArgsUsage: "--state FILE...",
+		ArgsUsage: "FILE...",
 		Description: `Takes over the unique-ids of Thunderbird's popstate.dat.
 
    mailhaul import thunderbird --state ~/.thunderbird/PROFILE/Mail/HOST/popstate.dat`,

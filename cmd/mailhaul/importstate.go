@@ -16,7 +16,7 @@ import (
 func stateFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "state", DisableDefaultText: true, Usage: "take over the unique-ids that the program has seen; FILE is where it keeps them"},
-		&cli.StringFlag{Name: "account", Usage: "with --state: they belong to the account `NAME`"},
+		&cli.StringFlag{Name: "account", Usage: "with --state: they belong to `ACCOUNT`"},
 		&cli.BoolFlag{Name: "offline", DisableDefaultText: true, Usage: "with --state: do not ask the server what it has"},
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, DisableDefaultText: true, Usage: "with --state: say what would be taken over, and write nothing"},
 		&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "with --state: print one JSON object a line"},
@@ -160,7 +160,7 @@ func (t *takeover) all(ctx context.Context, accounts []owned, left []*unmatchedE
 		t.report.warn("", "%v", e)
 	}
 	if len(left) > 0 && t.report.verbose >= 0 {
-		t.report.hint("to say whose a list is: --account NAME")
+		t.report.hint("to say whose a list is: --account ACCOUNT")
 	}
 	err := firstPermanent(errs)
 	t.total(len(accounts), len(errs), exitStatus(err))

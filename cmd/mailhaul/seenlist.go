@@ -89,6 +89,7 @@ func readSeen(p peer.Program, files []string) ([]*seenList, error) {
 				of[id] = l
 				lists = append(lists, l)
 			}
+			s.Host, s.User = "", "" // of each line another string
 			l.ids = append(l.ids, s)
 		})
 		if err != nil {

@@ -80,31 +80,38 @@ func (m *program) markSeen(ctx context.Context, cfg *Config, a *Account, uids []
 	return st.Close()
 }
 
-// recordSeen records unique-ids as seen, each once, with one wait for the disk. What is known
-// already stays as it is, unless it failed. A time that is unknown or to come is now: the state's
-// newest time is what the clock is judged by.
+// portionSeen is how many unique-ids are recorded with one wait for the disk: enough that it does not
+// matter, few enough that the memory for them does not, either.
+const portionSeen = 10_000
+
+// recordSeen records unique-ids as seen, each once. What is known already stays as it is, unless it
+// failed. A time that is unknown or to come is now: the state's newest time is what the clock is
+// judged by. What was recorded before an error stays so; the rest can be recorded again.
 func recordSeen(st *state.File, ids []peer.Seen) (fresh, known int, err error) {
 	now := time.Now()
-	var entries []state.Entry
+	entries := make([]state.Entry, 0, min(len(ids), portionSeen))
 	among := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		if among[id.UID] {
-			continue
+	for i, id := range ids {
+		if !among[id.UID] {
+			among[id.UID] = true
+			if e := st.Lookup(id.UID); len(e) > 0 && e[0].Status != state.Failed {
+				known++
+			} else {
+				if id.Time.IsZero() || id.Time.After(now) {
+					id.Time = now
+				}
+				entries = append(entries, state.Entry{UID: id.UID, Status: state.Seen, Time: id.Time})
+			}
 		}
-		among[id.UID] = true
-		if e := st.Lookup(id.UID); len(e) > 0 && e[0].Status != state.Failed {
-			known++
-			continue
+		if len(entries) == portionSeen || i == len(ids)-1 && len(entries) > 0 {
+			if err := st.Record("", "", entries...); err != nil {
+				return fresh, known, err
+			}
+			fresh += len(entries)
+			entries = entries[:0]
 		}
-		if id.Time.IsZero() || id.Time.After(now) {
-			id.Time = now
-		}
-		entries = append(entries, state.Entry{UID: id.UID, Status: state.Seen, Time: id.Time})
 	}
-	if len(entries) > 0 {
-		err = st.Record("", "", entries...)
-	}
-	return len(entries), known, err
+	return fresh, known, nil
 }
 
 // stateBaseline marks what the server lists now.
