@@ -62,11 +62,11 @@ func validFlag(f string) bool {
 }
 
 // Check connects, logs in and looks at the folder. It changes nothing.
-func (m *IMAP) Check(ctx context.Context) error {
+func (m *IMAP) Check() error {
 	create := m.o.Create
 	m.o.Create = false
 	defer func() { m.o.Create = create }()
-	err := m.connect(ctx)
+	err := m.connect(context.Background())
 	if create && errors.Is(err, ErrCreate) {
 		err = nil // it is made when the first message comes
 	}

@@ -188,22 +188,21 @@ func TestIMAPFind(t *testing.T) {
 
 func TestIMAPRefusals(t *testing.T) {
 	r := serveIMAP(t)
-	ctx := context.Background()
 	var e *Error
 	wrong := r
 	wrong.Login = plainLogin("wrong")
-	if err := newIMAP(t, IMAPOptions{Receiver: wrong}).Check(ctx); !errors.Is(err, ErrLogin) || !errors.As(err, &e) || e.Temporary {
+	if err := newIMAP(t, IMAPOptions{Receiver: wrong}).Check(); !errors.Is(err, ErrLogin) || !errors.As(err, &e) || e.Temporary {
 		t.Errorf("%#v", err)
 	}
-	if err := newIMAP(t, IMAPOptions{Receiver: r, Folder: "none"}).Check(ctx); !errors.Is(err, ErrCreate) {
+	if err := newIMAP(t, IMAPOptions{Receiver: r, Folder: "none"}).Check(); !errors.Is(err, ErrCreate) {
 		t.Errorf("%#v", err)
 	}
-	if err := newIMAP(t, IMAPOptions{Receiver: r, Folder: "none", Create: true}).Check(ctx); err != nil {
+	if err := newIMAP(t, IMAPOptions{Receiver: r, Folder: "none", Create: true}).Check(); err != nil {
 		t.Errorf("%#v", err)
 	}
 	gone := r
 	gone.Addr += "x"
-	if err := newIMAP(t, IMAPOptions{Receiver: gone}).Check(ctx); !errors.As(err, &e) || !e.Temporary {
+	if err := newIMAP(t, IMAPOptions{Receiver: gone}).Check(); !errors.As(err, &e) || !e.Temporary {
 		t.Errorf("%#v", err)
 	}
 	for _, o := range []IMAPOptions{{}, {Receiver: r, Flags: []string{`\Recent`}}, {Receiver: r, Flags: []string{"a b"}}, {Receiver: r, Flags: []string{`\`}}} {
@@ -245,7 +244,7 @@ func TestIMAPSilence(t *testing.T) {
 		}()
 		m := newIMAP(t, IMAPOptions{Receiver: Receiver{Network: "tcp", Addr: l.Addr().String(), Timeout: 200 * time.Millisecond, Login: plainLogin("x")}})
 		var e *Error
-		if err := m.Check(context.Background()); !errors.As(err, &e) || e.Message || errors.Is(err, ErrLogin) {
+		if err := m.Check(); !errors.As(err, &e) || e.Message || errors.Is(err, ErrLogin) {
 			t.Errorf("%s: %#v", tt.name, err)
 		}
 		(<-held).Close()

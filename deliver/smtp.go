@@ -64,8 +64,8 @@ func NewSMTP(o SMTPOptions) (*SMTP, error) {
 }
 
 // Check connects and logs in, and gives the server nothing.
-func (s *SMTP) Check(ctx context.Context) error {
-	if err := s.connect(ctx); err != nil {
+func (s *SMTP) Check() error {
+	if err := s.connect(context.Background()); err != nil {
 		return err
 	}
 	s.hangUp()

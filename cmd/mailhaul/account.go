@@ -52,7 +52,7 @@ func (f *fetcher) account(ctx context.Context, a *Account) (sum fetch.Summary, e
 	defer func() { err = errors.Join(err, st.Close()) }()
 	var target deliver.Target
 	if !f.dryRun {
-		if target, err = f.openTarget(a, st); err != nil {
+		if target, err = f.openTarget(ctx, a, st); err != nil {
 			return sum, err
 		}
 		defer func() { err = errors.Join(err, target.Close()) }()
@@ -219,12 +219,12 @@ func unowned(cfg *Config) ([]state.Found, error) {
 
 // openTarget opens the account's destination. It may be made as long as nothing was delivered to
 // it: afterwards a missing one is a disk that is not mounted, and what was delivered is on it.
-func (f *fetcher) openTarget(a *Account, st *state.File) (deliver.Target, error) {
+func (f *fetcher) openTarget(ctx context.Context, a *Account, st *state.File) (deliver.Target, error) {
 	d := a.Deliver
 	was, _ := st.Note(noteTarget)
 	into, _ := st.Note(noteInto)
 	_, interrupted := st.Interrupted()
-	if interrupted && into != "" && into != d.String() && !strings.HasPrefix(into, "command ") {
+	if interrupted && into != "" && into != d.String() && canTell(into) {
 		return nil, &movedError{Was: into, Path: st.Path()}
 	}
 	if len(d.Command) > 0 {
@@ -234,6 +234,9 @@ func (f *fetcher) openTarget(a *Account, st *state.File) (deliver.Target, error)
 	create := was != d.String()
 	if was == "" { // nothing was, or the first run that did was killed
 		create = !delivered(st) || into != "" && into != d.String()
+	}
+	if d.Receiver != nil {
+		return f.openReceiver(ctx, a, create)
 	}
 	var t deliver.Target
 	var err error
@@ -247,6 +250,12 @@ func (f *fetcher) openTarget(a *Account, st *state.File) (deliver.Target, error)
 		return nil, err
 	}
 	return t, nil
+}
+
+// canTell tells whether a destination, as Destination.String has it, can be asked what has arrived.
+func canTell(into string) bool {
+	kind, _, _ := strings.Cut(into, " ")
+	return kind == "maildir" || kind == "mbox" || kind == "imap"
 }
 
 // A movedError says that the destination was changed between an interrupted run and the next, which

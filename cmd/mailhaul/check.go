@@ -60,7 +60,7 @@ func (m *program) check(c *cli.Context) error {
 		k := &checker{fetcher: f, a: a}
 		k.configuration()
 		if !c.Bool("config-only") {
-			k.local()
+			k.local(c.Context)
 			k.server(c.Context)
 		}
 		if err := errors.Join(k.errs...); err != nil {
@@ -103,8 +103,8 @@ func (k *checker) configuration() {
 		visible(k.a.Server.Addr), k.a.TLS, visible(k.a.User), what, visible(k.a.Deliver.String()))
 }
 
-// local looks at what needs no network: state and destination.
-func (k *checker) local() {
+// local looks at what needs no session: state and destination.
+func (k *checker) local(ctx context.Context) {
 	st, err := state.Read(statePath(k.cfg, k.a.Name))
 	if err == nil && !st.New() && !st.Identity().Equal(k.a.identity()) {
 		err = &state.IdentityError{Path: st.Path(), Have: st.Identity(), Want: k.a.identity()}
@@ -134,19 +134,22 @@ func (k *checker) local() {
 		k.ok("state", nil, "%s: %d known, the newest of %s", visible(st.Path()), st.Len(), st.Newest().Local().Format("2006-01-02 15:04"))
 	}
 	k.st = st
-	if err := k.destination(st); err != nil {
+	if err := k.destination(ctx, st); err != nil {
 		k.failed("destination", err)
 		return
 	}
 	what := "can be written to"
-	if len(k.a.Deliver.Command) > 0 {
+	switch {
+	case len(k.a.Deliver.Command) > 0:
 		what = "can be run"
+	case k.a.Deliver.Receiver != nil:
+		what = "takes mail"
 	}
 	k.ok("destination", nil, "%s %s", visible(k.a.Deliver.String()), what)
 }
 
-func (k *checker) destination(st *state.File) error {
-	t, err := k.openTarget(k.a, st)
+func (k *checker) destination(ctx context.Context, st *state.File) error {
+	t, err := k.openTarget(ctx, k.a, st)
 	if err != nil {
 		return err
 	}

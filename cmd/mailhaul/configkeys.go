@@ -39,6 +39,8 @@ type Account struct {
 	NoPipelining bool
 	Cleartext    bool
 
+	ports map[string]string // of the TLS modes, of a server that takes mail
+
 	TLSCA         string
 	TLSServerName string
 	TLSInsecure   bool
@@ -69,19 +71,13 @@ type configKey struct {
 
 // accountKeys are the keys of an account and of [defaults]. A key with fits stands behind those
 // that its fits looks at.
-var accountKeys = []configKey{
+var accountKeys = slices.Concat([]configKey{
 	{name: "server", set: func(a *Account, v any, _ string) error { return setServer(&a.Server, v) }},
-	{name: "tls", set: oneOf(func(a *Account) *string { return &a.TLS }, "implicit", "starttls", "none")},
-	{name: "user", set: line(func(a *Account) *string { return &a.User })},
-
-	{name: "password", secret: true, plain: always, set: setPassword},
-	{name: "password_command", secret: true, set: source("password_command", setCommand)},
-	{name: "password_file", secret: true, set: source("password_file", setPathName)},
-	{name: "password_env", secret: true, set: source("password_env", setVariable)},
-	{name: "credential", secret: true, set: source("credential", setCredential)},
-	{name: "netrc", secret: true, set: setNetrc},
-	{name: "keyring", secret: true, set: setKeyring},
-
+	{name: "tunnel", set: setTunnel, fits: wantsNoSocket},
+	{name: "proxy", set: setProxy, fits: wantsNetwork, plain: holdsPassword},
+	{name: "source_address", set: setSourceAddress, fits: wantsNetwork},
+	{name: "connect_timeout", set: period(func(a *Account) *time.Duration { return &a.ConnectTimeout })},
+}, loginKeys, []configKey{
 	{name: "deliver", set: setDeliver},
 	{name: "keep", set: boolean(func(a *Account) *bool { return &a.Keep })},
 	{name: "delete_after", set: period(func(a *Account) *time.Duration { return &a.DeleteAfter }), fits: wantsKeep},
@@ -89,15 +85,24 @@ var accountKeys = []configKey{
 	{name: "max_messages", set: count(func(a *Account) *int { return &a.MaxMessages })},
 	{name: "received", set: negated(func(a *Account) *bool { return &a.NoReceived })},
 	{name: "disabled", set: boolean(func(a *Account) *bool { return &a.Disabled })},
-
-	{name: "tunnel", set: setTunnel, fits: wantsNoSocket},
-	{name: "proxy", set: setProxy, fits: wantsNetwork, plain: holdsPassword},
-	{name: "source_address", set: setSourceAddress, fits: wantsNetwork},
-	{name: "connect_timeout", set: period(func(a *Account) *time.Duration { return &a.ConnectTimeout })},
-	{name: "timeout", set: period(func(a *Account) *time.Duration { return &a.Timeout })},
 	{name: "pipelining", set: setPipelining},
-	{name: "cleartext", set: boolean(func(a *Account) *bool { return &a.Cleartext })},
+	{name: "oauth2", secret: true, set: setOAuth, fits: wantsTokens, plain: holdsClientSecret},
+})
 
+// loginKeys say how to reach a server and log in. They mean the same in the table deliver, of the mail
+// server that it names.
+var loginKeys = []configKey{
+	{name: "tls", set: oneOf(func(a *Account) *string { return &a.TLS }, "implicit", "starttls", "none")},
+	{name: "user", set: line(func(a *Account) *string { return &a.User })},
+	{name: "password", secret: true, plain: always, set: setPassword},
+	{name: "password_command", secret: true, set: source("password_command", setCommand)},
+	{name: "password_file", secret: true, set: source("password_file", setPathName)},
+	{name: "password_env", secret: true, set: source("password_env", setVariable)},
+	{name: "credential", secret: true, set: source("credential", setCredential)},
+	{name: "netrc", secret: true, set: setNetrc},
+	{name: "keyring", secret: true, set: setKeyring},
+	{name: "timeout", set: period(func(a *Account) *time.Duration { return &a.Timeout })},
+	{name: "cleartext", set: boolean(func(a *Account) *bool { return &a.Cleartext })},
 	{name: "tls_ca", set: path(func(a *Account) *string { return &a.TLSCA }), fits: wantsTLS},
 	{name: "tls_server_name", set: line(func(a *Account) *string { return &a.TLSServerName }), fits: wantsTLS},
 	{name: "tls_insecure", set: boolean(func(a *Account) *bool { return &a.TLSInsecure }), fits: wantsTLS},
@@ -105,9 +110,7 @@ var accountKeys = []configKey{
 	{name: "tls_pin", set: setPins, fits: wantsTLS},
 	{name: "tls_cert", set: path(func(a *Account) *string { return &a.TLSCert }), fits: wantsTLS},
 	{name: "tls_key", set: path(func(a *Account) *string { return &a.TLSKey }), fits: wantsCert},
-
 	{name: "auth", set: oneOf(func(a *Account) *string { return &a.Auth }, mechanisms...), fits: authFits},
-	{name: "oauth2", secret: true, set: setOAuth, fits: wantsTokens, plain: holdsClientSecret},
 }
 
 // mechanisms are the values of auth.

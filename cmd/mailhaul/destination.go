@@ -12,7 +12,7 @@ import (
 	"mailhaul/deliver"
 )
 
-// A Destination is where an account's messages go: exactly one of Maildir, Mbox, Command.
+// A Destination is where an account's messages go: exactly one of Maildir, Mbox, Command, Receiver.
 type Destination struct {
 	Maildir string // of the folder, where there is one
 	Mbox    string
@@ -24,6 +24,11 @@ type Destination struct {
 	Owner  *deliver.Owner
 	Flags  string
 	UIDL   deliver.KeepUIDL
+
+	Protocol          string   // of Receiver: "lmtp", "smtp" or "imap"
+	Receiver          *Account // how the mail server is reached that takes the messages
+	Sender, Recipient string   // of the envelope, with placeholders
+	Mailbox           string   // on an IMAP server
 }
 
 // String names the destination as the state and messages do.
@@ -35,9 +40,16 @@ func (d Destination) String() string {
 		return "mbox " + d.Mbox
 	case len(d.Command) > 0:
 		return "command " + d.Command[0]
+	case d.Protocol == "imap":
+		return fmt.Sprintf("imap %s@%s %s", d.Receiver.User, d.Receiver.Server.Addr, d.Mailbox)
+	case d.Receiver != nil:
+		return d.Protocol + " " + d.Receiver.Server.Addr
 	}
 	return ""
 }
+
+// Readable tells whether it can be read what stands there.
+func (d Destination) Readable() bool { return d.Maildir != "" || d.Mbox != "" }
 
 // A deliverKey is one key of the table deliver. One without with is a place: it says where to.
 type deliverKey struct {
@@ -51,10 +63,15 @@ var deliverTable = []deliverKey{
 	{name: "maildir", set: func(d *Destination, v any, dir string) (err error) { d.Maildir, err = asPath(v, dir); return err }},
 	{name: "mbox", set: func(d *Destination, v any, dir string) (err error) { d.Mbox, err = asPath(v, dir); return err }},
 	{name: "command", set: func(d *Destination, v any, dir string) (err error) { d.Command, err = asCommand(v, dir); return err }},
+	{name: "lmtp", set: receiver("lmtp", "none", map[string]string{"implicit": "24", "none": "24"})},
+	{name: "smtp", set: receiver("smtp", "implicit", map[string]string{"implicit": "465", "starttls": "587", "none": "25"})},
+	{name: "imap", set: receiver("imap", "implicit", map[string]string{"implicit": "993", "starttls": "143", "none": "143"})},
+	{name: "recipient", with: []string{"lmtp", "smtp"}, set: func(d *Destination, v any, _ string) (err error) { d.Recipient, err = asLine(v); return err }},
+	{name: "sender", with: []string{"lmtp", "smtp"}, set: func(d *Destination, v any, _ string) (err error) { d.Sender, err = asLine(v); return err }},
 	{name: "lock", with: []string{"mbox"}, set: func(d *Destination, v any, _ string) (err error) { d.Lock, err = asLocks(v); return err }},
 	{name: "uidl", with: []string{"maildir"}, set: setUIDL},
-	{name: "folder", with: []string{"maildir"}, set: setFolder},
-	{name: "flags", with: []string{"maildir"}, set: setFlags},
+	{name: "folder", with: []string{"maildir", "imap"}, set: setFolder},
+	{name: "flags", with: []string{"maildir", "imap"}, set: setFlags},
 	{name: "mode", with: []string{"maildir"}, set: setMode},
 	{name: "owner", with: []string{"maildir"}, set: setOwner},
 	{name: "group", with: []string{"maildir"}, set: setGroup},
@@ -65,11 +82,14 @@ var deliverKeys = func() (names []string) {
 	for _, k := range deliverTable {
 		names = append(names, k.name)
 	}
+	for _, k := range loginKeys {
+		names = append(names, k.name)
+	}
 	return names
 }()
 
 func setDeliver(a *Account, v any, dir string) error {
-	const how = `want a table like { maildir = "~/Mail" }, { mbox = "/var/mail/alice" } or { command = ["/usr/bin/maildrop"] }`
+	const how = `want a table like { maildir = "~/Mail" }, { mbox = "/var/mail/alice" } or { command = ["/usr/bin/maildrop"] }, or one with lmtp, smtp or imap`
 	table, ok := v.(map[string]any)
 	if !ok {
 		return fmt.Errorf("%s, not %s", how, typeName(v))
@@ -99,6 +119,9 @@ func setDeliver(a *Account, v any, dir string) error {
 	case misplaced != "":
 		return errors.New(misplaced)
 	}
+	if err := d.reach(a, table, dir); err != nil {
+		return err
+	}
 	a.Deliver = d
 	return nil
 }
@@ -126,9 +149,13 @@ func setUIDL(d *Destination, v any, _ string) error {
 }
 
 func setFolder(d *Destination, v any, _ string) error {
-	s, err := asText(v)
+	s, err := asLine(v)
 	if err != nil {
 		return err
+	}
+	if d.Receiver != nil {
+		d.Mailbox = s
+		return nil
 	}
 	name, err := deliver.FolderName(s)
 	if err == nil && name != "" {

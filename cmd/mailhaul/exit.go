@@ -161,6 +161,10 @@ func targetStatus(e *deliver.Error) int {
 	switch {
 	case errors.Is(e, deliver.ErrCreate):
 		return exCantCreat
+	case errors.Is(e, deliver.ErrLogin):
+		return exNoPerm
+	case errors.Is(e, deliver.ErrUnavailable):
+		return exUnavailable
 	case e.Temporary:
 		return exTempFail
 	case e.Message:

@@ -63,7 +63,7 @@ func TestOpenTarget(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := &fetcher{cfg: &Config{StateDir: dir}}
-		target, err := f.openTarget(&Account{Name: "a", Deliver: Destination{Maildir: filepath.Join(dir, tt.into)}}, st)
+		target, err := f.openTarget(t.Context(), &Account{Name: "a", Deliver: Destination{Maildir: filepath.Join(dir, tt.into)}}, st)
 		var moved *movedError
 		if errors.As(err, &moved) != tt.moved || !tt.moved && !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v", tt.name, err)

@@ -60,14 +60,15 @@ func setServer(s *Server, v any) error {
 // setPort completes the address with the port of the TLS mode (RFC 8314: 995 is implicit TLS,
 // 110 is STLS or clear).
 func (s *Server) setPort(tls string) {
+	s.setDefaultPort(map[string]string{"implicit": "995", "starttls": "110", "none": "110"}[tls])
+}
+
+func (s *Server) setDefaultPort(port string) {
 	if s.Network == "unix" {
 		return
 	}
 	if s.port == "" {
-		s.port = "110"
-		if tls == "implicit" {
-			s.port = "995"
-		}
+		s.port = port
 	}
 	s.Addr = net.JoinHostPort(s.Host, s.port)
 }

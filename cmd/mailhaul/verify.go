@@ -116,11 +116,13 @@ func (v *verifier) account(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	target, err := v.openTarget(v.a, before)
-	if err != nil {
-		return err
+	var target deliver.Target
+	if v.a.Deliver.Readable() {
+		if target, err = v.openTarget(ctx, v.a, before); err != nil {
+			return err
+		}
+		defer target.Close() // nothing is staged: there is nothing to fail
 	}
-	defer target.Close() // nothing is staged: there is nothing to fail
 	if !v.offline {
 		if err := v.list(ctx, before); err != nil {
 			return err

@@ -98,7 +98,7 @@ func (m *program) verifySummary(a *Account, v *verifier, status int) {
 	}
 	c := &v.counts
 	parts := []string{fmt.Sprintf("%d recorded as delivered", c.Recorded)}
-	if len(a.Deliver.Command) == 0 {
+	if a.Deliver.Readable() {
 		parts = append(parts, fmt.Sprintf("%d found", c.Found))
 	}
 	if c.Older > 0 {
