@@ -25,12 +25,14 @@ connection, TLS, certificate, login, capabilities, maildrop. What is wrong goes 
 error. Nothing is written, retrieved or deleted.
 
    mailhaul check                    all accounts
+   mailhaul check 'sales-*'          some of them
    mailhaul check --config-only      the configuration alone, without any connection
    mailhaul check work | grep pin    the line that pins the server's key
    mailhaul check --json | jq -c 'select(.result=="failed")'`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "config-only", DisableDefaultText: true, Usage: "check only the configuration"},
 			&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "print one JSON object a line"},
+			excludeFlag(),
 		},
 		Action: m.check,
 	}
@@ -40,13 +42,14 @@ error. Nothing is written, retrieved or deleted.
 // and does not pass by itself.
 func (m *program) check(c *cli.Context) error {
 	m.report.json = c.Bool("json")
-	names := c.Args().Slice()
-	cfg, err := loadConfig(m.configPath, func(name string) bool {
-		return !canAsk() && (len(names) == 0 || slices.Contains(names, name))
-	})
+	sel, err := selected(c)
+	if err != nil {
+		return err
+	}
+	cfg, err := loadConfig(m.configPath, func(name string) bool { return sel.takes(name) && !canAsk() })
 	var accounts []*Account
 	if err == nil {
-		accounts, err = chosen(cfg, names)
+		accounts, err = sel.from(cfg)
 	}
 	if err != nil {
 		m.report.failure(nil, err)

@@ -21,6 +21,8 @@ func (m *program) fetchCommand() *cli.Command {
 		Description: `Without names all accounts are done, except those with disabled = true.
 
    mailhaul fetch                        all accounts; the line for cron
+   mailhaul fetch 'sales-*' --exclude 'sales-old*'
+   mailhaul fetch --shard 0/4            a quarter of the accounts; other hosts do 1/4, 2/4, 3/4
    mailhaul fetch --dry-run work         what would be done, and why
    mailhaul fetch --keep --limit 10 work try it with ten messages, delete nothing
    mailhaul fetch --retry work           what failed for a reason that is mended now
@@ -36,6 +38,8 @@ func (m *program) fetchCommand() *cli.Command {
 			&cli.StringFlag{Name: "wait", Usage: "wait up to `DURATION` for another run of the account to end"},
 			&cli.StringFlag{Name: "deadline", Usage: "after `DURATION` finish the current messages and stop"},
 			&cli.StringFlag{Name: "progress", Value: progressAuto, DefaultText: "auto: on a terminal", Usage: "show a progress bar on standard error: `WHEN` is auto, always or never"},
+			excludeFlag(),
+			&cli.StringFlag{Name: "shard", Usage: "do only part `I/N` of the accounts, I from 0 on"},
 			&cli.StringFlag{Name: "metrics", Usage: "write how the accounts are to `FILE`, for Prometheus"},
 		},
 		Action: m.fetch,
@@ -59,6 +63,10 @@ func (m *program) fetch(c *cli.Context) error {
 	if c.IsSet("metrics") && (metrics == "" || m.report.dryRun) {
 		return usagef("option --metrics: want the name of a file, and no --dry-run, which writes none")
 	}
+	sel, err := selected(c)
+	if err != nil {
+		return err
+	}
 	wait, err := durationFlag(c, "wait")
 	if err != nil {
 		return err
@@ -74,12 +82,10 @@ func (m *program) fetch(c *cli.Context) error {
 		defer cancel()
 	}
 
-	names := c.Args().Slice()
-	wanted := func(name string) bool { return len(names) == 0 || slices.Contains(names, name) }
-	cfg, err := loadConfig(m.configPath, func(name string) bool { return wanted(name) && !canAsk() })
+	cfg, err := loadConfig(m.configPath, func(name string) bool { return sel.takes(name) && !canAsk() })
 	var accounts []*Account
 	if err == nil {
-		accounts, err = chosen(cfg, names)
+		accounts, err = sel.from(cfg)
 	}
 	if err != nil {
 		m.report.failure(nil, err)
@@ -107,37 +113,6 @@ func (m *program) fetch(c *cli.Context) error {
 		}
 	}
 	return m.summarise(results, took, err)
-}
-
-// chosen gives the accounts named, in the configuration's order and each once; without names all
-// that are not disabled.
-func chosen(cfg *Config, names []string) ([]*Account, error) {
-	for _, name := range names {
-		if cfg.Account(name) == nil {
-			return nil, unknownAccount(cfg, name)
-		}
-	}
-	var accounts []*Account
-	for _, a := range cfg.Accounts {
-		if len(names) == 0 && !a.Disabled || slices.Contains(names, a.Name) {
-			accounts = append(accounts, a)
-		}
-	}
-	return accounts, nil
-}
-
-func unknownAccount(cfg *Config, name string) error {
-	if near := nearestOf(name, accountNames(cfg)); near != "" {
-		return usagef("%s has no account %q; did you mean %q?", cfg.Path, name, near)
-	}
-	return usagef("%s has no account %q", cfg.Path, name)
-}
-
-func accountNames(cfg *Config) (names []string) {
-	for _, a := range cfg.Accounts {
-		names = append(names, a.Name)
-	}
-	return names
 }
 
 // A result is how one account ended.

@@ -67,7 +67,7 @@ func (m *program) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	accounts, err := chosen(cfg, names)
+	accounts, err := selection{names: names}.from(cfg)
 	if err != nil {
 		return err
 	}
