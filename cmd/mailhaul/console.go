@@ -111,11 +111,11 @@ func (m *program) converse(ctx context.Context, cfg *Config, a *Account, st *sta
 	if !k.person {
 		k.in = newPipe(os.Stdin)
 	} else {
-		e, err := newEditor(os.Stdin, shownOn())
+		e, give, err := newEditor(os.Stdin, shownOn())
 		if err != nil {
 			return err
 		}
-		defer e.Close()
+		defer give()
 		k.in = e
 	}
 	if err := k.welcome(); err != nil {
@@ -123,6 +123,7 @@ func (m *program) converse(ctx context.Context, cfg *Config, a *Account, st *sta
 	}
 	err = k.run(ctx)
 	if err != nil && ctx.Err() != nil {
+		k.newLine()
 		err = stopped(ctx)
 	}
 	if k.c.Err() != nil || err != nil {
@@ -160,6 +161,13 @@ func (k *console) secured() string {
 	return ", without TLS"
 }
 
+// newLine ends a line in which a person has stopped.
+func (k *console) newLine() {
+	if f := shownOn(); k.person && f != nil {
+		fmt.Fprintln(f)
+	}
+}
+
 // note says something of our own.
 func (k *console) note(format string, args ...any) {
 	if k.report.verbose >= 0 {
@@ -176,6 +184,7 @@ func (k *console) run(ctx context.Context) error {
 			k.note("%v", err)
 			continue
 		case err == io.EOF:
+			k.newLine()
 			k.leftover()
 			return k.outcome()
 		case err != nil:

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 func TestParseRequest(t *testing.T) {
@@ -110,5 +113,58 @@ func TestStuffer(t *testing.T) {
 		if b.String() != want {
 			t.Errorf("chunks of %d: %q", size, b.String())
 		}
+	}
+}
+
+// What follows PASS is on no screen, whatever is typed or pasted, and in no history.
+func TestEditorHidesSecrets(t *testing.T) {
+	const up, left, back = "\x1b[A", "\x1b[D", "\x7f"
+	keys := "USER tim\rPASS hunter2 x\rpass " + "hunter3" + back + "9\r" +
+		up + "\r" + // the last that is remembered
+		"AUTH PLAIN AGhpZGRlbg==\rAUTH PLAIN\r" +
+		"APOP tim 0123456789abcdef\r" +
+		"ST" + left + back + "\tat\r" +
+		"q\t\r"
+	var screen bytes.Buffer
+	e := edit(iotest.OneByteReader(strings.NewReader(keys)), &screen)
+	for _, want := range []string{"USER tim", "PASS hunter2 x", "pass hunter9", "USER tim", "AUTH PLAIN AGhpZGRlbg==", "AUTH PLAIN",
+		"APOP tim 0123456789abcdef", "atT", "QUIT "} {
+		line, err := e.line("> ")
+		if line != want || err != nil {
+			t.Fatalf("%q, %v, want %q", line, err, want)
+		}
+	}
+	if _, err := e.line("> "); err != io.EOF {
+		t.Errorf("at the end: %v", err)
+	}
+	for _, secret := range []string{"hunter", "AGhp", "0123456789abcdef"} {
+		if strings.Contains(screen.String(), secret) {
+			t.Errorf("%s on the screen:\n%q", secret, screen.String())
+		}
+	}
+	if !strings.Contains(screen.String(), "USER tim") || !strings.Contains(screen.String(), "password (not shown): ") {
+		t.Errorf("the screen: %q", screen.String())
+	}
+	// All at once, as a paste comes.
+	screen.Reset()
+	e = edit(strings.NewReader(keys), &screen)
+	for range 3 {
+		if _, err := e.line("> "); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if strings.Contains(screen.String(), "hunter") {
+		t.Errorf("on the screen:\n%q", screen.String())
+	}
+}
+
+// The editor of the library drops what is beyond its limit; that is no line to send.
+func TestEditorRefusesLongLines(t *testing.T) {
+	e := edit(strings.NewReader(strings.Repeat("x", 2*maxEdited)+"\rNOOP\r"), io.Discard)
+	if _, err := e.line(""); !errors.Is(err, errLongLine) {
+		t.Errorf("%v", err)
+	}
+	if line, err := e.line(""); line != "NOOP" || err != nil {
+		t.Errorf("%q, %v", line, err)
 	}
 }

@@ -71,43 +71,49 @@ func (p *pipe) secret(prompt string) (string, error) { return p.line(prompt) }
 
 // An editor is a keyboard with a person at it: lines can be edited, and are remembered.
 type editor struct {
-	term *term.Terminal
-	keys *keys
-	out  *os.File // nil if the person sees nothing
-	was  *term.State
-	fd   int
+	term  *term.Terminal
+	keys  *keys
+	width func() (columns, lines int) // of the window as it is now; 0 if that cannot be told
 }
 
-// newEditor takes over the terminal in. Close gives it back. out is where prompts and what is
-// typed are shown.
-func newEditor(in, out *os.File) (*editor, error) {
-	e := &editor{keys: &keys{in: in}, out: out, fd: int(in.Fd())}
-	was, err := term.GetState(e.fd)
+// newEditor takes over the terminal in. give gives it back. out is where prompts and what is typed
+// are shown; nil is nowhere.
+func newEditor(in, out *os.File) (e *editor, give func(), err error) {
+	fd := int(in.Fd())
+	was, err := term.GetState(fd)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	e.was = was
-	if err := byKey(e.fd); err != nil {
-		return nil, err
+	if err := byKey(fd); err != nil {
+		return nil, nil, err
 	}
-	var w io.Writer = io.Discard
+	e = edit(in, io.Discard)
 	if out != nil {
-		w = out
+		e = edit(in, out)
+		e.width = func() (int, int) {
+			columns, lines, _ := term.GetSize(int(out.Fd()))
+			return columns, lines
+		}
 	}
+	return e, func() { _ = term.Restore(fd, was) }, nil
+}
+
+// edit makes an editor of a terminal that gives each key at once and echoes none.
+func edit(in io.Reader, out io.Writer) *editor {
+	e := &editor{keys: &keys{in: in}, width: func() (int, int) { return 0, 0 }}
 	e.term = term.NewTerminal(struct {
 		io.Reader
 		io.Writer
-	}{e.keys, w}, "")
+	}{e.keys, out}, "")
 	e.term.History = &history{}
 	e.term.AutoCompleteCallback = e.key
-	return e, nil
+	return e
 }
 
-// Close gives the terminal back as it was.
-func (e *editor) Close() error { return term.Restore(e.fd, e.was) }
-
 func (e *editor) line(prompt string) (string, error) {
-	e.resize()
+	if columns, lines := e.width(); columns > 0 && lines > 0 {
+		_ = e.term.SetSize(columns, lines)
+	}
 	e.term.SetPrompt(prompt)
 	e.keys.hide = ""
 	line, err := e.term.ReadLine()
@@ -137,16 +143,6 @@ func (e *editor) secret(prompt string) (string, error) {
 	return line, err
 }
 
-// resize tells the editor how wide the window is now.
-func (e *editor) resize() {
-	if e.out == nil {
-		return
-	}
-	if w, h, err := term.GetSize(int(e.out.Fd())); err == nil && w > 0 && h > 0 {
-		_ = e.term.SetSize(w, h)
-	}
-}
-
 // key sees each key before it has its effect. The blank before a secret ends the line, and what
 // follows is read without an echo.
 func (e *editor) key(line string, pos int, key rune) (string, int, bool) {
@@ -168,7 +164,7 @@ func (e *editor) key(line string, pos int, key rune) (string, int, bool) {
 
 // keys hands the editor one octet at a time, so that a key can decide what becomes of the next.
 type keys struct {
-	in   *os.File
+	in   io.Reader
 	hide string // what the secret is called that follows the line; "" if none does
 	end  bool   // the line is to end here for it
 }

@@ -118,6 +118,7 @@ func (k *console) quit(ctx context.Context, r request) (done bool, err error) {
 		fmt.Fprintf(os.Stderr, "%s marked by DELE, and QUIT deletes them.\n", are(n))
 		answer, err := within(ctx, k.in.line, "QUIT, RSET (takes the marks back), or ENTER to go on: ")
 		if err == io.EOF {
+			k.newLine()
 			k.leftover()
 			return true, nil
 		}
