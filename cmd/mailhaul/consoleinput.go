@@ -90,6 +90,7 @@ func newEditor(in, out *os.File) (e *editor, give func(), err error) {
 	e = edit(in, io.Discard)
 	if out != nil {
 		e = edit(in, out)
+		e.term.SetBracketedPasteMode(false) // what is pasted so would be shown, after PASS, too
 		e.width = func() (int, int) {
 			columns, lines, _ := term.GetSize(int(out.Fd()))
 			return columns, lines

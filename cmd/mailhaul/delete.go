@@ -122,7 +122,7 @@ func (m *program) confirm(ctx context.Context, c *pop3.Client, d *maildrop, st *
 			line += ", unique-id " + state.Escape(x.uid)
 		}
 		if known {
-			line += "\n   from " + visible(h.from) + "\n   subject " + visible(h.subject)
+			line += "\n   from " + orDash(visible(h.from)) + "\n   subject " + orDash(visible(h.subject))
 		}
 		_, err := fmt.Fprintln(os.Stderr, line)
 		return err

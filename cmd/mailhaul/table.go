@@ -143,9 +143,17 @@ func (t *table) texts(m mail, h header, known bool) map[string]string {
 		if !h.date.IsZero() {
 			texts["date"] = h.date.Local().Format(t.date)
 		}
-		texts["from"], texts["subject"] = visible(h.from), visible(h.subject)
+		texts["from"], texts["subject"] = orDash(visible(h.from)), orDash(visible(h.subject))
 	}
 	return texts
+}
+
+// orDash shows a person that there is nothing.
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
 }
 
 func (t *table) jsonRow(m mail, h header, known bool) string {
