@@ -231,6 +231,10 @@ func TestSwitchFromRealPeers(t *testing.T) {
 			if secret == nil || filepath.Dir(secret[1]) != dir {
 				t.Fatalf("no password_file in\n%s", text)
 			}
+			command := strings.TrimSuffix("#     mailhaul import "+p.name+" --state "+p.list(t, dir)+" "+strings.Join(p.force, " "), " ") + "\n"
+			if p.name != "getmail" && !strings.Contains(text, command) { // whose directory is not a usual one here
+				t.Errorf("it does not say %s%s", command, text)
+			}
 			write(t, dir, filepath.Base(secret[1]), "secret\n", 0o600)
 			write(t, dir, "c.toml", fmt.Sprintf("state_dir = %q\n%s", dir+"/state", text), 0o600)
 			args := append([]string{"-c", config, "import", p.name, "--state", p.list(t, dir)}, p.force...)

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,8 +74,6 @@ func getmailName(file, host string) string {
 	return name
 }
 
-var getmailUnsafe = regexp.MustCompile(`[/\\:;<>|]+`)
-
 // getmailIDs is where getmail keeps unique-ids: in the directory of its configurations.
 func getmailIDs(src Source, site Site, host, port, kind, user string) string {
 	if port == "" {
@@ -92,7 +89,7 @@ func getmailIDs(src Source, site Site, host, port, kind, user string) string {
 		}
 		dir = filepath.Join(dir, "getmail")
 	}
-	return site.absolute(filepath.Join(dir, getmailUnsafe.ReplaceAllString("oldmail-"+host+"-"+port+"-"+user, "-")))
+	return site.absolute(filepath.Join(dir, getmailStrips.ReplaceAllString("oldmail-"+host+"-"+port+"-"+user, "-")))
 }
 
 // getmailRetriever says of parameters of [retriever] why they are not carried over, "" if they are.

@@ -30,7 +30,8 @@ func getmailSeen(l *seenLines) (Seen, bool, error) {
 // GetmailUID is how getmail stores the unique-id of a POP3 server.
 func GetmailUID(uid string) string { return strings.ReplaceAll(strings.Trim(uid, " \t\r"), "/", "-") }
 
-// getmailStrips is what getmail does not allow in a file's name (STRIP_CHAR_RE).
+// getmailStrips is what getmail does not allow in a file's name, and makes a "-" of (STRIP_CHAR_RE, in
+// which the backslash only escapes the colon).
 var getmailStrips = regexp.MustCompile(`[/:;<>|]+`)
 
 // GetmailFile tells whether an oldmail file of getmail, oldmail-SERVER-PORT-USER, has the name that

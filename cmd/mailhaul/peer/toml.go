@@ -21,9 +21,11 @@ func (imp *Import) Print(w io.Writer) error {
 		p.line("#")
 		p.findings(imp.Findings, true)
 	}
+	told := map[string]bool{}
 	for _, a := range imp.Accounts {
 		p.line("")
 		p.account(a)
+		p.takeOver(imp.Program, a, told)
 	}
 	_, err := io.WriteString(w, p.b.String())
 	return err
@@ -89,6 +91,20 @@ func (p *printer) account(a *Account) {
 		}
 		p.line(s.Key + " = " + value(s.Value))
 	}
+}
+
+// takeOver says how to take over what the program has seen, once for each file. fdm's does not say
+// whose it is.
+func (p *printer) takeOver(program Program, a *Account, told map[string]bool) {
+	if a.IDFile == "" || told[a.IDFile] {
+		return
+	}
+	told[a.IDFile] = true
+	command := fmt.Sprintf("    mailhaul import %s --state %s", program, shellPath(a.IDFile))
+	if program == Fdm {
+		command += " --account " + shellWord(a.Name)
+	}
+	p.comment("", fmt.Sprintf("So that nothing is fetched again that %s has fetched:\n%s", program, command))
 }
 
 // key writes a part of a key.
