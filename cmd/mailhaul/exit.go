@@ -96,11 +96,14 @@ func statusOf(err error) int {
 		stored   *seenError
 		nobodys  *unmatchedError
 		metrics  *metricsError
+		runs     *runsError
 	)
 	var lost *notFoundError
 	switch {
 	case errors.As(err, &lost):
 		return exUnavailable
+	case errors.As(err, &runs):
+		return exDataErr
 	case errors.As(err, &disagree):
 		return exDataErr
 	case errors.As(err, &usage):

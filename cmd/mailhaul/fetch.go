@@ -22,6 +22,7 @@ func (m *program) fetchCommand() *cli.Command {
 
    mailhaul fetch                        all accounts; the line for cron
    mailhaul fetch 'sales-*' --exclude 'sales-old*'
+   mailhaul fetch --only-failed last.jsonl
    mailhaul fetch --shard 0/4            a quarter of the accounts; other hosts do 1/4, 2/4, 3/4
    mailhaul fetch --dry-run work         what would be done, and why
    mailhaul fetch --keep --limit 10 work try it with ten messages, delete nothing
@@ -39,6 +40,7 @@ func (m *program) fetchCommand() *cli.Command {
 			&cli.StringFlag{Name: "deadline", Usage: "after `DURATION` finish the current messages and stop"},
 			&cli.StringFlag{Name: "progress", Value: progressAuto, DefaultText: "auto: on a terminal", Usage: "show a progress bar on standard error: `WHEN` is auto, always or never"},
 			excludeFlag(),
+			&cli.StringFlag{Name: "only-failed", Usage: "do only the accounts that failed in the last run of `FILE`, which has the JSON of it"},
 			&cli.StringFlag{Name: "shard", Usage: "do only part `I/N` of the accounts, I from 0 on"},
 			&cli.StringFlag{Name: "metrics", Usage: "write how the accounts are to `FILE`, for Prometheus"},
 		},
@@ -82,9 +84,16 @@ func (m *program) fetch(c *cli.Context) error {
 		defer cancel()
 	}
 
-	cfg, err := loadConfig(m.configPath, func(name string) bool { return sel.takes(name) && !canAsk() })
+	if c.IsSet("only-failed") {
+		sel.only, err = m.failedIn(c.String("only-failed"))
+	}
+	var cfg *Config
+	if err == nil {
+		cfg, err = loadConfig(m.configPath, func(name string) bool { return sel.takes(name) && !canAsk() })
+	}
 	var accounts []*Account
 	if err == nil {
+		m.warnOfUnknown(cfg, sel.only)
 		accounts, err = sel.from(cfg)
 	}
 	if err != nil {

@@ -111,7 +111,7 @@ See mailhaul(1), and mailhaul.toml(5) for the configuration.`,
 			&cli.BoolFlag{Name: "dialogue", DisableDefaultText: true, Usage: "show what both sides say on standard error, secrets masked"},
 			cli.HelpFlag, // which the library leaves out where there is a command of that name
 		},
-		Commands:                  []*cli.Command{m.fetchCommand(), m.checkCommand(), m.listCommand(), m.showCommand(), m.deleteCommand(), m.verifyCommand(), m.initCommand(), m.consoleCommand(), m.loginCommand(), m.stateCommand(), m.importCommand(), m.demoCommand()},
+		Commands:                  []*cli.Command{m.fetchCommand(), m.checkCommand(), m.listCommand(), m.showCommand(), m.deleteCommand(), m.verifyCommand(), m.reportCommand(), m.initCommand(), m.consoleCommand(), m.loginCommand(), m.stateCommand(), m.importCommand(), m.demoCommand()},
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true,
 		ExitErrHandler:            func(*cli.Context, error) {},

@@ -43,6 +43,9 @@ func TestManualHasEveryFieldOfItsCommands(t *testing.T) {
 	out.WriteString(v.jsonSummary(0) + "\n")
 	out.WriteString(takenLine(a, &seenList{file: "f"}, resolved{}, 1, 1) + "\n")
 
+	runs := &tally{damaged: 1, accounts: map[string]*tallied{"b": {runs: 1, failed: 1, status: exIOErr, reason: "r", last: time.Now()}, "a": {begun: time.Now()}}}
+	m.tallied(runs, 0)
+
 	everywhere := []string{"v", "type", "time", "account"}
 	var fields []string
 	for line := range strings.Lines(out.String()) {

@@ -77,6 +77,7 @@ func (r *report) jsonEvent(e fetch.Event) {
 		}
 		l.number("retrieve", int64(e.Retrieve))
 		l.flag("first", e.First)
+		l.flag("planned", r.dryRun)
 		r.write(r.out, l.String())
 		return
 	}
@@ -131,6 +132,7 @@ func (r *report) jsonSummary(account string, sum fetch.Summary, status int, took
 	l := newJSONLine("summary", time.Now())
 	l.text("account", account)
 	l.summary(sum, status)
+	l.flag("planned", r.dryRun)
 	l.seconds("seconds", took)
 	r.write(r.out, l.String())
 }

@@ -13,9 +13,10 @@ import (
 // A selection says which accounts a command is to do. The zero value means all that are not
 // disabled.
 type selection struct {
-	names         []string // of accounts, or patterns (path.Match); none means all
-	exclude       []string // the same; these are left out
-	shard, shards uint64   // only what falls to number shard of so many; shards = 0: no such division
+	names         []string        // of accounts, or patterns (path.Match); none means all
+	exclude       []string        // the same; these are left out
+	only          map[string]bool // nil: no further choice
+	shard, shards uint64          // only what falls to number shard of so many; shards = 0: no such division
 }
 
 // excludeFlag is for the commands that take several accounts.
@@ -53,6 +54,9 @@ func (s selection) takes(account string) bool {
 		return false
 	}
 	if slices.ContainsFunc(s.exclude, func(p string) bool { return matches(p, account) }) {
+		return false
+	}
+	if s.only != nil && !s.only[account] {
 		return false
 	}
 	return s.shards == 0 || shardOf(account, s.shards) == s.shard

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"mailhaul/fetch"
+)
+
+// A runLine is a line that fetch --json has printed: the fields that are summed up.
+type runLine struct {
+	V         int       `json:"v"`
+	Type      string    `json:"type"`
+	Time      time.Time `json:"time"`
+	Account   string    `json:"account"`
+	Reason    string    `json:"reason"`
+	Warning   bool      `json:"warning"`
+	Planned   bool      `json:"planned"`
+	Status    *int      `json:"status"`
+	Messages  *int      `json:"messages"`
+	Delivered int       `json:"delivered"`
+	Octets    int64     `json:"octets"`
+	Deleted   int       `json:"deleted"`
+	Left      int       `json:"left"`
+	Seconds   float64   `json:"seconds"`
+}
+
+// maxRunLine is how long a line may be: a unique-id has 70 octets, a reason what a server says.
+const maxRunLine = 1 << 20
+
+// A tally is what the JSON of any number of runs comes to.
+type tally struct {
+	accounts map[string]*tallied
+	runs     int
+	damaged  int  // lines that were no JSON of ours
+	lines    int  // the others
+	open     bool // the last line was not the end of a run
+}
+
+// A tallied is an account in a tally.
+type tallied struct {
+	runs, failed int           // runs that ended, and those with another status than 0
+	sum          fetch.Summary // of all runs; Messages and Left are those of the last
+	took         time.Duration
+	last         time.Time // when the last of them ended
+	status       int       // of that
+	reason       string    // what it failed for, "" if nothing was told
+	begun        time.Time // the last event of a session: later than last if a run was killed
+	pending      string    // the last error since a summary
+}
+
+// killed tells whether the last run of the account did not come to its end.
+func (t *tallied) killed() bool { return t.runs == 0 || t.begun.After(t.last) }
+
+// bad tells whether the account has to be done again.
+func (t *tallied) bad() bool { return t.killed() || t.status != exOK }
+
+// tallyFile reads a file, or standard input if its name is "-". damaged is told of each line that is
+// no line of a run, with its number; it is left out.
+func (t *tally) file(name string, damaged func(where, why string)) error {
+	f := os.Stdin
+	if name != "-" {
+		var err error
+		if f, err = os.Open(name); err != nil {
+			return err
+		}
+		defer f.Close()
+	}
+	return t.read(f, func(line int, why string) {
+		if name == "-" {
+			name = "standard input"
+		}
+		damaged(fmt.Sprintf("%s:%d", name, line), why)
+	})
+}
+
+func (t *tally) read(r io.Reader, damaged func(line int, why string)) error {
+	t.open = false
+	in := bufio.NewReaderSize(r, maxRunLine)
+	for n := 1; ; n++ {
+		line, err := in.ReadSlice('\n')
+		tooLong := errors.Is(err, bufio.ErrBufferFull)
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = in.ReadSlice('\n')
+		}
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if len(line) > 0 {
+			why := "longer than any line of a run"
+			if !tooLong {
+				why = t.line(line)
+			}
+			if why != "" {
+				t.damaged++
+				damaged(n, why)
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+	}
+}
+
+// line takes in a line, and tells what is wrong with it.
+func (t *tally) line(text []byte) (why string) {
+	var l runLine
+	switch err := json.Unmarshal(text, &l); {
+	case err != nil:
+		return "not a line of JSON as mailhaul prints it"
+	case l.V != 1:
+		return fmt.Sprintf("version %d, and not 1", l.V)
+	case l.Type == "" || l.Time.IsZero():
+		return "without a type or a time"
+	case l.Type == "summary" && l.Status == nil:
+		return "a summary without a status"
+	}
+	t.lines++
+	t.take(l)
+	return ""
+}
+
+// take sums up a line. Those of other commands, of dry runs, and of types that later versions may
+// have, say nothing of what happened.
+func (t *tally) take(l runLine) {
+	switch {
+	case l.Type == "summary" && l.Messages == nil, l.Planned: // Messages: check has none
+	case l.Type == "summary" && l.Account == "":
+		t.runs++
+		t.open = false
+	case l.Account == "":
+	case l.Type == "summary":
+		t.account(l.Account).end(l)
+	case l.Type == string(fetch.Account), l.Type == string(fetch.Message), l.Type == string(fetch.Deleted):
+		t.open = true
+		if a := t.account(l.Account); l.Time.After(a.begun) {
+			a.begun = l.Time
+		}
+	case l.Type == string(fetch.Failed) && !l.Warning:
+		t.account(l.Account).pending = l.Reason
+	}
+}
+
+func (t *tally) account(name string) *tallied {
+	if t.accounts == nil {
+		t.accounts = map[string]*tallied{}
+	}
+	a := t.accounts[name]
+	if a == nil {
+		a = &tallied{}
+		t.accounts[name] = a
+	}
+	return a
+}
+
+// end takes in the end of a run. Files may come in any order, and concurrent runs in one.
+func (t *tallied) end(l runLine) {
+	t.runs++
+	if *l.Status != exOK {
+		t.failed++
+	}
+	t.sum.Delivered += l.Delivered
+	t.sum.Octets += l.Octets
+	t.sum.Deleted += l.Deleted
+	t.took += time.Duration(l.Seconds * float64(time.Second))
+	if t.runs == 1 || !l.Time.Before(t.last) {
+		t.last, t.status, t.reason = l.Time, *l.Status, t.pending
+		t.sum.Messages, t.sum.Left = *l.Messages, l.Left
+	}
+	t.pending = ""
+}
