@@ -20,8 +20,8 @@ import (
 const readPasses = 5
 
 // Stored reads new/ and cur/ of the maildir, and of the folders in it (Maildir++ has them as
-// .NAME, others as NAME), since readers move mail there. Symbolic links are not followed. While
-// something was moved meanwhile, it is looked for again; each message comes once all the same.
+// .NAME, others as NAME), since readers move mail there; of a maildir that is such a folder, all of
+// those beside it as well. Symbolic links are not followed. While something was moved meanwhile, it is looked for again; each message comes once all the same.
 func (d *Maildir) Stored(wanted func(size int64) bool) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
 		if err := d.look(); err != nil {
@@ -30,10 +30,14 @@ func (d *Maildir) Stored(wanted func(size int64) bool) iter.Seq2[Stored, error] 
 		}
 		r := &maildirReader{wanted: wanted, seen: make(map[fileKey]struct{}), seed: maphash.MakeSeed(), buf: make([]byte, 64<<10),
 			xuidl: d.uidl == HeaderUIDL}
+		root := d.dir
+		if d.folder {
+			root = filepath.Dir(d.dir)
+		}
 		var before map[string]time.Time
 		for range readPasses {
 			r.missed, r.dirs = false, make(map[string]time.Time)
-			if err := r.folder(d.dir, yield); err != nil {
+			if err := r.folder(root, yield); err != nil {
 				if !errors.Is(err, errEnough) {
 					yield(Stored{}, d.failed(err))
 				}

@@ -79,6 +79,22 @@ func TestMaildirStored(t *testing.T) {
 	}
 }
 
+// Out of a folder, mail is moved to those beside it, and to the maildir itself.
+func TestMaildirStoredFolder(t *testing.T) {
+	dir := t.TempDir()
+	newTestMaildir(t, dir, true).prepare()
+	d := openMaildir(t, filepath.Join(dir, ".Lists"), MaildirOptions{Create: true, Folder: true})
+	deliverTest(t, d, 0, 3)
+	for i, r := range commitTest(t, d) {
+		to := []string{dir, filepath.Join(dir, ".Lists"), filepath.Join(dir, ".Other")}[i]
+		os.MkdirAll(filepath.Join(to, "cur"), 0o700)
+		os.Rename(r.Where, filepath.Join(to, "cur", filepath.Base(r.Where)))
+	}
+	if got := storedTest(t, d); len(got) != 3 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // What a reader moves while the maildir is read comes once.
 func TestMaildirStoredMoved(t *testing.T) {
 	dir := t.TempDir()

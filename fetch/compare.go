@@ -17,7 +17,8 @@ const (
 	// Extra: a copy more than there should be: a second one of one delivery, or one of a message
 	// that is listed and not recorded, so that the next run brings another.
 	Extra FindingType = "extra"
-	// Changed: a copy with the delivery id is there, but its text is not what was delivered.
+	// Changed: a copy with the delivery id is there, but its text is not what was delivered; or
+	// the server has another text.
 	Changed FindingType = "changed"
 	// Undeleted: recorded and to be deleted, and still listed.
 	Undeleted FindingType = "undeleted"
@@ -49,10 +50,11 @@ type Counts struct {
 // Wrong is the number of findings that are a disagreement.
 func (c *Counts) Wrong() int { return c.Missing + c.Extra + c.Changed + c.Undeleted }
 
-// Listed is one message of a listing, for Comparison.Undeleted.
+// Listed is one message of a listing, for Comparison.Finish.
 type Listed struct {
-	UID string
-	Nth int // which of those with this unique-id: 1, 2, …
+	UID  string
+	Nth  int             // which of those with this unique-id: 1, 2, …
+	Text *deliver.Digest // of what the server has, if it was retrieved for that
 }
 
 // A Comparison compares what is recorded with what is at the destination and on the server. It is

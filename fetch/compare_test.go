@@ -49,6 +49,7 @@ func TestComparison(t *testing.T) {
 		begun   bool          // a run has compareNonce open by then
 		stored  []deliver.Stored
 		listing string
+		server  string // its text of each listed message, "" if it was not retrieved
 		keep    bool
 		busy    bool
 		want    string
@@ -73,6 +74,8 @@ func TestComparison(t *testing.T) {
 		{name: "undeleted", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A")), listing: "a", want: "undeleted:a verified:a"},
 		{name: "about to be deleted", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A")), listing: "a", busy: true, want: "verified:a"},
 		{name: "listed again", before: at(recordedAs(x, "a", 1, "A")), stored: have(storedOf(compareNonce, "a", 1, "A")), listing: "a", want: "undeleted:a verified:a"},
+		{name: "the server's text", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A")), listing: "a new", server: "A", keep: true, want: "verified:a"},
+		{name: "another text on the server", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A")), listing: "a", server: "?", keep: true, want: "changed:a verified:a"},
 		{name: "never to be deleted", before: at(short), stored: have(storedOf(compareNonce, "a", 1, "A")), listing: "a", want: "verified:a"},
 	} {
 		path := filepath.Join(t.TempDir(), "a.uidl")
@@ -112,7 +115,11 @@ func TestComparison(t *testing.T) {
 		}
 		var listing []Listed
 		for uid := range strings.FieldsSeq(tt.listing) {
-			listing = append(listing, Listed{UID: uid, Nth: 1})
+			l := Listed{UID: uid, Nth: 1}
+			if tt.server != "" {
+				l.Text = &deliver.Digest{Sum: sha256.Sum256([]byte(tt.server))}
+			}
+			listing = append(listing, l)
 		}
 		findings, counts := c.Finish(after, listing, time.Now(), tt.busy)
 		var got []string

@@ -161,6 +161,7 @@ func (c *Comparison) listed(after *state.File, listing []Listed, now time.Time, 
 			c.counts.New++
 			continue
 		}
+		c.onServer(l, before[l.UID])
 		for _, r := range before[l.UID] {
 			if busy || max(r.Copy, 1) != l.Nth || r.Reason != "" || c.opts.Keep && !due.due(r.Time) {
 				continue
@@ -173,4 +174,19 @@ func (c *Comparison) listed(after *state.File, listing []Listed, now time.Time, 
 			c.findings = append(c.findings, Finding{Type: Undeleted, UID: r.UID, Copy: r.Copy, Size: r.Size, Reason: reason})
 		}
 	}
+}
+
+// onServer compares the server's text of a message with what is recorded. Where a unique-id stands for
+// several messages, which is which only the text tells.
+func (c *Comparison) onServer(l Listed, known []*recorded) {
+	if l.Text == nil || len(known) == 0 {
+		return
+	}
+	body := hexSum(l.Text.Sum)
+	if slices.ContainsFunc(known, func(r *recorded) bool { return r.Body == body }) {
+		return
+	}
+	c.counts.Changed++
+	c.findings = append(c.findings, Finding{Type: Changed, UID: l.UID, Copy: l.Nth, Size: l.Text.Size,
+		Reason: "the server has another text than what was recorded"})
 }

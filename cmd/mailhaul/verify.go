@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -25,10 +28,12 @@ something disagrees.
 
    mailhaul verify work
    mailhaul verify --offline work                   state and destination alone
+   mailhaul verify --retrieve work                  octet by octet with what the server has
    mailhaul verify --manifest work.tsv work         a line for each message that is there
    mailhaul verify --json work | jq -r 'select(.type=="missing").uid'`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "offline", DisableDefaultText: true, Usage: "do not ask the server"},
+			&cli.BoolFlag{Name: "retrieve", DisableDefaultText: true, Usage: "retrieve what is recorded and still on the server, and compare its text, too"},
 			&cli.StringFlag{Name: "manifest", Usage: "write unique-id, size, SHA-256, Message-ID and path of each message to `FILE` (- is standard output)"},
 			&cli.StringFlag{Name: "wait", Usage: "wait up to `DURATION` for another run of the account to end"},
 			&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "print one JSON object a line"},
@@ -58,6 +63,8 @@ func (m *program) verify(c *cli.Context) error {
 		return usagef("usage: mailhaul verify ACCOUNT...")
 	case c.IsSet("manifest") && manifest == "":
 		return usagef("--manifest is empty; - is standard output")
+	case c.Bool("offline") && c.Bool("retrieve"):
+		return usagef("--offline and --retrieve contradict each other")
 	case manifest != "" && len(names) > 1:
 		return usagef("--manifest is of one account")
 	case manifest == "-" && m.report.json:
@@ -75,7 +82,7 @@ func (m *program) verify(c *cli.Context) error {
 	f.dryRun, f.wait = true, wait
 	var errs []error
 	for _, a := range accounts {
-		v := &verifier{fetcher: f, a: a, offline: c.Bool("offline"), manifest: manifest}
+		v := &verifier{fetcher: f, a: a, offline: c.Bool("offline"), retrieve: c.Bool("retrieve"), manifest: manifest}
 		err := v.account(c.Context)
 		if err != nil {
 			m.verifyFailed(a, err)
@@ -99,10 +106,13 @@ type verifier struct {
 	*fetcher
 	a        *Account
 	offline  bool
+	retrieve bool
 	manifest string // a path, "-", or "" for none
 	listing  []fetch.Listed
 	counts   fetch.Counts
-	done     bool // counts are whole
+	done     bool    // counts are whole
+	blind    bool    // the destination cannot be read
+	refused  []error // by the server: texts that were to be retrieved
 }
 
 // account reads the state, the listing, the destination and the state again, in this order: see
@@ -135,7 +145,8 @@ func (v *verifier) account(ctx context.Context) error {
 		}
 	} else {
 		compare.Blind()
-		v.report.warn(v.a.Name, "what a command was given cannot be looked at: only server and state are compared")
+		v.blind = true
+		v.report.warn(v.a.Name, "what was delivered to %s cannot be looked at: only server and state are compared", v.a.Deliver)
 	}
 	after, err := state.Read(path)
 	if err != nil {
@@ -152,13 +163,13 @@ func (v *verifier) account(ctx context.Context) error {
 	}
 	v.counts, v.done = counts, true
 	if counts.Wrong() == 0 {
-		return nil
+		return errors.Join(v.refused...)
 	}
 	e := &disagreementError{Counts: counts}
 	if was, _ := before.Note(noteTarget); was != "" && was != v.a.Deliver.String() {
 		e.Was = was
 	}
-	return e
+	return errors.Join(append(v.refused, e)...)
 }
 
 // list asks the server what it has.
@@ -170,9 +181,55 @@ func (v *verifier) list(ctx context.Context, st *state.File) error {
 		for _, m := range d.mails {
 			v.listing = append(v.listing, fetch.Listed{UID: m.uid, Nth: m.nth})
 		}
+		if v.retrieve {
+			if err := v.texts(c, d, st); err != nil {
+				return err
+			}
+		}
 		d.leave(c)
 		return nil
 	})
+}
+
+// textWindow is how many RETRs are under way at once where the server pipelines: enough to wait for
+// none, and far below what the buffers of a connection hold (RFC 2449, section 6.6).
+const textWindow = 16
+
+// texts retrieves what is recorded with a hash, and keeps of each text its digest alone.
+func (v *verifier) texts(c *pop3.Client, d *maildrop, st *state.File) error {
+	var wanted []int // indices of the listing
+	for i, l := range v.listing {
+		if l.UID != "" && slices.ContainsFunc(st.Lookup(l.UID), func(e state.Entry) bool { return e.Body != "" }) {
+			wanted = append(wanted, i)
+		}
+	}
+	window := 1
+	if d.ahead {
+		window = textWindow
+	}
+	digester, buf := deliver.NewDigester(), make([]byte, 32<<10)
+	var flight []*pop3.TextCmd
+	for next, done := 0, 0; done < len(wanted); done++ {
+		for ; next < len(wanted) && len(flight) < window; next++ {
+			flight = append(flight, c.Retr(d.mails[wanted[next]].num))
+		}
+		body, err := flight[0].Body()
+		flight = flight[1:]
+		if err == nil {
+			digester.Reset()
+			_, err = io.CopyBuffer(digester, body, buf)
+		}
+		switch {
+		case c.Err() != nil:
+			return err
+		case err != nil:
+			v.refused = append(v.refused, fmt.Errorf("message %d (unique-id %s): %w", d.mails[wanted[done]].num, visible(d.mails[wanted[done]].uid), err))
+		default:
+			text := digester.Digest()
+			v.listing[wanted[done]].Text = &text
+		}
+	}
+	return nil
 }
 
 // read hands all of the destination that may be the account's to the comparison.

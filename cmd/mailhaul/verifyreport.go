@@ -77,13 +77,19 @@ func countsText(c *fetch.Counts) string {
 // verifyFailed tells what kept an account from being compared, or what can be done about what was
 // found: that itself has been told.
 func (m *program) verifyFailed(a *Account, err error) {
-	var found *disagreementError
-	if !errors.As(err, &found) {
-		m.report.failures(a, err)
-		return
+	var others []error
+	for _, f := range failures(err) {
+		var found *disagreementError
+		if !errors.As(f, &found) {
+			others = append(others, f)
+			continue
+		}
+		for _, h := range hints(f, a) {
+			m.report.hint(h)
+		}
 	}
-	for _, h := range hints(err, a) {
-		m.report.hint(h)
+	if len(others) > 0 {
+		m.report.failures(a, errors.Join(others...))
 	}
 }
 
@@ -98,7 +104,7 @@ func (m *program) verifySummary(a *Account, v *verifier, status int) {
 	}
 	c := &v.counts
 	parts := []string{fmt.Sprintf("%d recorded as delivered", c.Recorded)}
-	if a.Deliver.Readable() {
+	if !v.blind {
 		parts = append(parts, fmt.Sprintf("%d found", c.Found))
 	}
 	if c.Older > 0 {
