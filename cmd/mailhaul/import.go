@@ -132,10 +132,7 @@ func (m *program) readPeer(p peer.Program, files []string) (*peer.Import, error)
 		if len(text) > maxPeerFile {
 			return nil, peerFileError(name, fmt.Errorf("is larger than %d MB, no configuration is", maxPeerFile>>20))
 		}
-		if name == "-" {
-			name = "standard input"
-		}
-		sources = append(sources, peer.Source{Name: name, Text: text})
+		sources = append(sources, peer.Source{Name: shownFile(name), Text: text})
 	}
 	imp, err := peer.Read(p, sources, m.site())
 	var syntax *peer.SyntaxError

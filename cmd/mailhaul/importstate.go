@@ -212,7 +212,7 @@ func (t *takeover) account(ctx context.Context, a *Account, lists []*seenList) (
 		t.taken(a, l, r, fresh, known)
 		stays = stays || fresh+known > 0
 	}
-	if stays && !a.Keep {
+	if stays && (!a.Keep || a.DeleteAfter > 0) {
 		t.say("%s: these stay on the server, since fetch deletes only what it has delivered; to delete them: mailhaul delete", visible(a.Name))
 	}
 	return t.first(ctx, a, st, v)

@@ -76,6 +76,14 @@ func (e *seenError) Error() string {
 }
 func (e *seenError) Unwrap() error { return e.err }
 
+// shownFile is how messages name a file of the command line, of which "-" is standard input.
+func shownFile(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	return name
+}
+
 // readSeen reads all files before anything is done with one. Each mailbox of a file is a list.
 func readSeen(p peer.Program, files []string) ([]*seenList, error) {
 	var lists []*seenList
@@ -85,7 +93,7 @@ func readSeen(p peer.Program, files []string) ([]*seenList, error) {
 			id := state.Identity{Host: s.Host, User: s.User}
 			l := of[id]
 			if l == nil {
-				l = &seenList{program: p, file: name, id: id}
+				l = &seenList{program: p, file: shownFile(name), id: id}
 				of[id] = l
 				lists = append(lists, l)
 			}
@@ -100,12 +108,15 @@ func readSeen(p peer.Program, files []string) ([]*seenList, error) {
 }
 
 func readSeenFile(p peer.Program, name string, each func(peer.Seen)) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
+	f := os.Stdin
+	if name != "-" {
+		var err error
+		if f, err = os.Open(name); err != nil {
+			return err
+		}
+		defer f.Close()
 	}
-	defer f.Close()
-	for s, err := range peer.ReadSeen(p, name, f) {
+	for s, err := range peer.ReadSeen(p, shownFile(name), f) {
 		if err != nil {
 			return &seenError{p, err}
 		}
