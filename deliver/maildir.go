@@ -206,7 +206,7 @@ func (d *Maildir) keep(m *Message, file *maildirFile) (field string) {
 		field, why = xuidlField(m.UID)
 	}
 	if why != "" {
-		file.warning = "delivered, but its unique-id " + why + " and was not kept: POP3 clients will retrieve it again"
+		file.warning = notKept(why)
 	}
 	return field
 }

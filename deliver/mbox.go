@@ -26,6 +26,8 @@ type MboxOptions struct {
 	SpoolDir string
 	// Timeout bounds the wait for the locks; 0 is a minute.
 	Timeout time.Duration
+	// UIDL is NoUIDL or HeaderUIDL.
+	UIDL KeepUIDL
 }
 
 // An Mbox is a Target that appends messages to one file, in the form called mboxrd. Messages are
@@ -40,6 +42,7 @@ type Mbox struct {
 	// dotDemanded says that a dot lock that cannot be made is an error.
 	dotDemanded bool
 
+	uidl   KeepUIDL
 	spool  *spool
 	stored []int64 // octets of each staged message as it will stand in the mbox
 	hint   string  // of the mbox as Commit or Find left it; "" before
@@ -51,7 +54,7 @@ var _ Finder = (*Mbox)(nil)
 // NewMbox returns the mbox at path. Nothing is written before the first Commit. The error matches
 // ErrCreate if something else is there, or if nothing is and o.Create is not set.
 func NewMbox(path string, o MboxOptions) (*Mbox, error) {
-	m := &Mbox{path: path, create: o.Create, timeout: o.Timeout, spool: newSpool(o.SpoolDir)}
+	m := &Mbox{path: path, create: o.Create, timeout: o.Timeout, uidl: o.UIDL, spool: newSpool(o.SpoolDir)}
 	if m.timeout <= 0 {
 		m.timeout = time.Minute
 	}
@@ -64,6 +67,9 @@ func NewMbox(path string, o MboxOptions) (*Mbox, error) {
 		default:
 			return nil, m.failed(fmt.Errorf("no lock is called %q: fcntl, dotlock", name))
 		}
+	}
+	if o.UIDL != NoUIDL && o.UIDL != HeaderUIDL {
+		return nil, m.failed(fmt.Errorf("unique-ids are not kept as %q in an mbox", o.UIDL))
 	}
 	if len(o.Lock) == 0 {
 		m.fcntl, m.dot = true, true
@@ -149,7 +155,8 @@ func (m *Mbox) Deliver(_ context.Context, msg *Message) error {
 	count := quoter{w: io.Discard}
 	counted := *msg
 	counted.Body = io.TeeReader(msg.Body, &count)
-	sp, err := m.spool.add(&counted)
+	renames := renamer{w: io.Discard, body: m.uidl != HeaderUIDL}
+	sp, err := m.spool.add(&counted, &renames)
 	if err != nil {
 		var r *readError
 		if errors.As(err, &r) {
@@ -160,7 +167,13 @@ func (m *Mbox) Deliver(_ context.Context, msg *Message) error {
 		e.Message = errors.Is(err, syscall.EFBIG)
 		return e
 	}
-	m.stored = append(m.stored, sp.Size+count.quoted)
+	if m.uidl == HeaderUIDL {
+		field, why := xuidlField(msg.UID)
+		if sp.Field = field; why != "" {
+			sp.Warning = notKept(why)
+		}
+	}
+	m.stored = append(m.stored, int64(len(sp.Field))+sp.Size+count.quoted+renames.added())
 	return nil
 }
 
@@ -197,6 +210,7 @@ func (m *Mbox) Commit(ctx context.Context) ([]Receipt, error) {
 	receipts := make([]Receipt, n)
 	for i, sp := range m.spool.staged[:n] {
 		receipts[i] = sp.Digest.receipt(sp.ID, m.path)
+		receipts[i].Warning = sp.Warning
 	}
 	if err := l.close(); err != nil {
 		n = len(m.stored)

@@ -52,7 +52,7 @@ func (m *Mbox) append(l *lockedMbox, n int) (hint string, err error) {
 	buf := make([]byte, 32<<10)
 	touched := time.Now()
 	for i, sp := range m.spool.staged[:n] {
-		if err := writeEntry(bw, sp, m.spool.reader(sp), m.stored[i], buf); err != nil {
+		if err := writeEntry(bw, sp, m.spool.reader(sp), m.stored[i], m.uidl == HeaderUIDL, buf); err != nil {
 			return "", err
 		}
 		if now := time.Now(); now.Sub(touched) > touchDotLock {
@@ -83,7 +83,7 @@ func unfinished(tail []byte) string {
 
 // writeEntry writes one message as it stands in an mbox: a From_ line, the trace field, the text
 // in its quoted form and an empty line. octets is the length of that form of the text.
-func writeEntry(bw *bufio.Writer, sp *spooled, text *io.SectionReader, octets int64, buf []byte) error {
+func writeEntry(bw *bufio.Writer, sp *spooled, text *io.SectionReader, octets int64, xuidl bool, buf []byte) error {
 	// The separator and the empty line are all that is taken from the library: it writes "\n\n"
 	// behind a message of which it was given nothing. Its own way of quoting loses a ">", and
 	// holds whole lines.
@@ -91,27 +91,28 @@ func writeEntry(bw *bufio.Writer, sp *spooled, text *io.SectionReader, octets in
 	if _, err := x.CreateMessage(fromSender(sp.Sender), time.Now()); err != nil {
 		return err
 	}
-	trace := announce(sp.Trace, sp.ID, octets, sp.Sum)
+	front := announce(sp.Trace, sp.ID, octets, sp.Sum) + sp.Field
 	// The first LF of that "\n\n" is the one that ends the text.
 	if sp.Size == 0 {
-		if trace == "" {
+		if front == "" {
 			return bw.WriteByte('\n')
 		}
-		bw.WriteString(strings.TrimSuffix(trace, "\n"))
+		bw.WriteString(strings.TrimSuffix(front, "\n"))
 		return x.Close()
 	}
-	if _, err := bw.WriteString(trace); err != nil {
+	if _, err := bw.WriteString(front); err != nil {
 		return err
 	}
 	q := quoter{w: bw}
-	n, err := io.CopyBuffer(struct{ io.Writer }{&q}, io.LimitReader(text, sp.Size-1), buf)
+	r := renamer{w: &q, body: !xuidl}
+	n, err := io.CopyBuffer(struct{ io.Writer }{&r}, io.LimitReader(text, sp.Size-1), buf)
 	if err == nil {
-		err = q.finish()
+		err = errors.Join(r.finish(), q.finish())
 	}
 	if err != nil {
 		return err
 	}
-	if got := n + 1 + q.quoted; got != octets {
+	if got := int64(len(sp.Field)) + n + 1 + q.quoted + r.added(); got != octets {
 		return fmt.Errorf("spool has %d octets where %d were written", got, octets)
 	}
 	return x.Close()

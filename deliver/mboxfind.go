@@ -212,11 +212,11 @@ func (s *search) entry(start int64) (ownEntry, error) {
 	if _, err := s.read(last[:], e.end-1, e.end); err != nil || last[0] != '\n' {
 		return e, err
 	}
-	d, err := s.digest(text, octets, nil)
+	d, whole, err := s.announcedDigest(text, octets, sum, false)
 	if err != nil {
 		return e, err
 	}
-	e.whole = d.Sum == sum
+	e.whole = whole
 	e.receipt = d.receipt(id, "")
 	return e, nil
 }

@@ -294,7 +294,7 @@ func TestMboxFind(t *testing.T) {
 	h.reset()
 	h.Write([]byte("A: b\n"))
 	inside := &spooled{ID: mboxID(8), Trace: mboxTrace(8), Digest: h.digest()}
-	if err := writeEntry(bw, inside, io.NewSectionReader(strings.NewReader("A: b\n"), 0, 5), 5, make([]byte, 10)); err != nil {
+	if err := writeEntry(bw, inside, io.NewSectionReader(strings.NewReader("A: b\n"), 0, 5), 5, false, make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
 	bw.Flush()

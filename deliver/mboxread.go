@@ -112,24 +112,20 @@ func (s *search) stored(start int64) (e Stored, next int64, err error) {
 	if err != nil {
 		return e, 0, err
 	}
-	mid = messageID{}
-	if e.Digest, err = s.digest(text, end-text, nil); err != nil {
+	mid, s.also = messageID{}, &mid
+	if e.Digest, err = s.digest(text, end-text, nil, false); err != nil {
 		return e, 0, err
 	}
 	e.MessageID = mid.value()
-	_, sum, announced := announced(field, id)
-	if !announced || e.Sum == sum {
-		return e, next, nil
-	}
 	s.also = nil
-	plain, err := s.digest(text, end-text, new(unmarker))
-	if err != nil {
-		return e, 0, err
-	}
-	if plain.Sum == sum {
-		e.Digest = plain
-	} else {
-		e.Altered = true
+	if _, sum, announced := announced(field, id); announced && e.Sum != sum {
+		d, ok, err := s.announcedDigest(text, end-text, sum, true)
+		if err != nil {
+			return e, 0, err
+		}
+		if e.Altered = !ok; ok {
+			e.Digest = d
+		}
 	}
 	return e, next, nil
 }
@@ -156,14 +152,50 @@ func (s *search) textEnd(text int64) (end, next int64, err error) {
 	return max(end, text), s.size, nil
 }
 
-// digest computes the Digest of quoted text. filter, if not nil, leaves some of it out.
-func (s *search) digest(text, octets int64, filter *unmarker) (Digest, error) {
+// announcedDigest computes the Digest of quoted text as it was when its hash was announced: without
+// what HeaderUIDL has done to it where it was done, and, with marks, without what mail readers have
+// noted. ok tells whether it has that hash.
+func (s *search) announcedDigest(text, octets int64, sum [32]byte, marks bool) (d Digest, ok bool, err error) {
+	head := make([]byte, 2*maxFieldName)
+	n, err := s.read(head, text, text+octets)
+	if err != nil {
+		return d, false, err
+	}
+	field := 0 // octets of our field in front
+	if bytes.HasPrefix(head[:n], []byte(xuidlName+": ")) {
+		field = bytes.IndexByte(head[:n], '\n') + 1
+	}
+	for _, try := range []struct{ xuidl, marks bool }{{}, {xuidl: true}, {marks: true}, {true, true}} {
+		if try.xuidl && field == 0 || try.marks && !marks {
+			continue
+		}
+		var filter *unmarker
+		if try.marks {
+			filter = new(unmarker)
+		}
+		skip := int64(0)
+		if try.xuidl {
+			skip = int64(field)
+		}
+		if d, err = s.digest(text+skip, octets-skip, filter, try.xuidl); err != nil || d.Sum == sum {
+			return d, err == nil, err
+		}
+		s.also = nil // has seen it
+	}
+	return d, false, nil
+}
+
+// digest computes the Digest of quoted text. filter, if not nil, leaves some of it out; with xuidl,
+// fields have the names again that HeaderUIDL has changed.
+func (s *search) digest(text, octets int64, filter *unmarker, xuidl bool) (Digest, error) {
 	var h hasher
 	h.reset()
 	w := io.Writer(&h)
 	if s.also != nil {
 		w = io.MultiWriter(w, s.also)
 	}
+	names := renamer{w: w, undo: true, body: !xuidl}
+	w = &names
 	if filter != nil {
 		filter.w = w
 		w = filter
@@ -174,6 +206,9 @@ func (s *search) digest(text, octets int64, filter *unmarker) (Digest, error) {
 		return Digest{}, err
 	}
 	if err := u.finish(); err != nil {
+		return Digest{}, err
+	}
+	if err := names.finish(); err != nil {
 		return Digest{}, err
 	}
 	return h.digest(), nil

@@ -21,6 +21,8 @@ type spool struct {
 type spooled struct {
 	ID, Account, UID string
 	Trace            string
+	Field            string // to be put behind Trace, with its line end; "" for none
+	Warning          string // for the Receipt
 	InDoubt          bool
 	Digest
 	// Sender and Recipient are of the envelope, as far as the header tells: one word each, "" if
@@ -39,9 +41,9 @@ func newSpool(dir string) *spool {
 	return &spool{dir: dir}
 }
 
-// add reads m.Body to its end and stages m. On an error, a *readError if it is that of the body,
+// add reads m.Body to its end and stages m; also gets the stored form, too. On an error, a *readError if it is that of the body,
 // nothing of m remains.
-func (s *spool) add(m *Message) (*spooled, error) {
+func (s *spool) add(m *Message, also ...io.Writer) (*spooled, error) {
 	if s.f == nil {
 		f, err := unnamed(s.dir)
 		if err != nil {
@@ -50,7 +52,7 @@ func (s *spool) add(m *Message) (*spooled, error) {
 		s.f = f
 	}
 	env := envelope{}
-	d, err := store(io.MultiWriter(io.NewOffsetWriter(s.f, s.end), &env), m.Body)
+	d, err := store(io.MultiWriter(append(also, io.NewOffsetWriter(s.f, s.end), &env)...), m.Body)
 	if err != nil {
 		s.cut()
 		return nil, err

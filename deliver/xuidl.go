@@ -35,6 +35,11 @@ func xuidlField(uid string) (field, why string) {
 	return xuidlName + ": " + uid + "\n", ""
 }
 
+// notKept tells a person that a message has lost its unique-id, and why.
+func notKept(why string) string {
+	return "delivered, but its unique-id " + why + " and was not kept: POP3 clients will retrieve it again"
+}
+
 // A renamer writes a message in its stored form to w, with each field X-UIDL of its header under
 // another name, or, with undo, under its own again. It writes the header line by line. It must be
 // ended with finish.
@@ -44,7 +49,11 @@ type renamer struct {
 	held []byte // the beginning of a line that does not tell yet what it is
 	mid  bool   // within a line
 	body bool   // the header has ended
+	n    int64  // names changed
 }
+
+// added is how many octets longer the text has become.
+func (r *renamer) added() int64 { return r.n * int64(len(wasText)) }
 
 // original returns what takes the rest of a stored message, and writes it to w as it was at the
 // server, with xuidl if HeaderUIDL has had to do with it. first is what of it has been read, and is
@@ -92,6 +101,7 @@ func (r *renamer) Write(p []byte) (int, error) {
 				line = line[len(wasText):]
 			case known:
 				out.text(wasText)
+				r.n++
 			}
 		}
 		out.octets(line)

@@ -28,7 +28,7 @@ type account struct {
 	dir    string // holds the state and the maildir
 	opts   Options
 	mbox   bool                                  // deliver to an mbox instead
-	uidl   deliver.KeepUIDL                      // of the maildir
+	uidl   deliver.KeepUIDL                      // of the maildir or mbox
 	caps   pop3.Caps                             // as known before the login
 	target func(t deliver.Target) deliver.Target // around the maildir; nil for none
 	events []Event                               // of the last run
@@ -120,7 +120,7 @@ func (a *account) open() (t deliver.Target) {
 	a.t.Helper()
 	var err error
 	if a.mbox {
-		t, err = deliver.NewMbox(a.mboxPath(), deliver.MboxOptions{Create: true, SpoolDir: a.dir})
+		t, err = deliver.NewMbox(a.mboxPath(), deliver.MboxOptions{Create: true, SpoolDir: a.dir, UIDL: a.uidl})
 	} else {
 		t, err = deliver.NewMaildir(a.maildir(), deliver.MaildirOptions{Create: true, UIDL: a.uidl})
 	}
@@ -161,6 +161,11 @@ func (a *account) stored() []string {
 		}
 		if n := len(texts); n > 0 {
 			texts[n-1] = strings.TrimSuffix(texts[n-1], "\n") // as the split did with the others
+		}
+		for i := range texts {
+			if a.uidl == deliver.HeaderUIDL {
+				texts[i] = a.withoutXUIDL(texts[i])
+			}
 		}
 		slices.Sort(texts)
 		return texts

@@ -146,6 +146,7 @@ func TestKilled(t *testing.T) {
 	t.Run("maildir", func(t *testing.T) { testKilled(t, false, deliver.NoUIDL) })
 	t.Run("mbox", func(t *testing.T) { testKilled(t, true, deliver.NoUIDL) })
 	t.Run("dovecot-uidlist", func(t *testing.T) { testKilled(t, false, deliver.DovecotUIDL) })
+	t.Run("mbox, X-UIDL", func(t *testing.T) { testKilled(t, true, deliver.HeaderUIDL) })
 	t.Run("X-UIDL", func(t *testing.T) { testKilled(t, false, deliver.HeaderUIDL) })
 }
 

@@ -244,7 +244,7 @@ func (f *fetcher) openTarget(ctx context.Context, a *Account, st *state.File) (d
 		t, err = deliver.NewMaildir(d.Maildir, deliver.MaildirOptions{Create: create, Folder: d.Folder, Mode: d.Mode,
 			Owner: d.Owner, Flags: d.Flags, UIDL: d.UIDL, Timeout: a.Timeout})
 	} else {
-		t, err = deliver.NewMbox(d.Mbox, deliver.MboxOptions{Create: create, Lock: d.Lock, SpoolDir: f.cfg.StateDir, Timeout: a.Timeout})
+		t, err = deliver.NewMbox(d.Mbox, deliver.MboxOptions{Create: create, Lock: d.Lock, SpoolDir: f.cfg.StateDir, Timeout: a.Timeout, UIDL: d.UIDL})
 	}
 	if err != nil {
 		return nil, err

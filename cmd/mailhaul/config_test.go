@@ -95,6 +95,7 @@ func TestConfigProblems(t *testing.T) {
 		{"lock", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ mbox = "/b", lock = ["flok"] }`, 1) + secret, []string{`4: accounts.work.deliver: lock: want "dotlock", "fcntl" or both`}},
 		{"uidl", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", uidl = "xuidl" }`, 1) + secret, []string{`4: accounts.work.deliver: uidl: want "dovecot" or "header"`}},
 		{"uidl of a command", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ command = ["x"], uidl = "header" }`, 1) + secret, []string{`4: accounts.work.deliver: uidl goes with`}},
+		{"uidl of an mbox", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ mbox = "/m", uidl = "dovecot" }`, 1) + secret, []string{`4: accounts.work.deliver: uidl: "dovecot" goes with maildir alone; an mbox takes "header"`}},
 		{"folder", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", folder = "a/b" }`, 1) + secret, []string{`4: accounts.work.deliver: folder: has a slash`}},
 		{"folder, empty level", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", folder = ".a" }`, 1) + secret, []string{`4: accounts.work.deliver: folder: has an empty level`}},
 		{"folder without a maildir", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ folder = "a" }`, 1) + secret, []string{`4: accounts.work.deliver: want a table like`}},

@@ -69,7 +69,7 @@ var deliverTable = []deliverKey{
 	{name: "recipient", with: []string{"lmtp", "smtp"}, set: func(d *Destination, v any, _ string) (err error) { d.Recipient, err = asLine(v); return err }},
 	{name: "sender", with: []string{"lmtp", "smtp"}, set: func(d *Destination, v any, _ string) (err error) { d.Sender, err = asLine(v); return err }},
 	{name: "lock", with: []string{"mbox"}, set: func(d *Destination, v any, _ string) (err error) { d.Lock, err = asLocks(v); return err }},
-	{name: "uidl", with: []string{"maildir"}, set: setUIDL},
+	{name: "uidl", with: []string{"maildir", "mbox"}, set: setUIDL},
 	{name: "folder", with: []string{"maildir", "imap"}, set: setFolder},
 	{name: "flags", with: []string{"maildir", "imap"}, set: setFlags},
 	{name: "mode", with: []string{"maildir"}, set: setMode},
@@ -141,8 +141,10 @@ func setUIDL(d *Destination, v any, _ string) error {
 	if err != nil {
 		return err
 	}
-	switch d.UIDL = deliver.KeepUIDL(s); d.UIDL {
-	case deliver.DovecotUIDL, deliver.HeaderUIDL:
+	switch d.UIDL = deliver.KeepUIDL(s); {
+	case d.UIDL == deliver.DovecotUIDL && d.Mbox != "":
+		return errors.New(`"dovecot" goes with maildir alone; an mbox takes "header"`)
+	case d.UIDL == deliver.DovecotUIDL || d.UIDL == deliver.HeaderUIDL:
 		return nil
 	}
 	return errors.New(`want "dovecot" or "header"`)
