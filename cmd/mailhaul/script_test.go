@@ -44,6 +44,7 @@ func TestMain(m *testing.M) {
 //	proxy NAME KIND [USER:PASSWORD]  start a proxy, "socks5" or "http"; $NAME is host:port
 //	passed FILE DURATION             what a state file tells was so much earlier
 //	mails DIR N                      so many messages are in the maildir's new/, none in tmp/
+//	schema FILE...                   the lines are as the manual says of --json
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -62,7 +63,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": cmdStatus, "server": cmdServer, "fault": cmdFault, "mend": cmdMend, "add": cmdAdd, "await": cmdAwait, "await-file": cmdAwaitFile,
 			"left": cmdLeft, "said": cmdSaid, "forget-log": cmdForgetLog, "config": cmdConfig, "mails": cmdMails,
-			"proxy": cmdProxy, "jq": cmdJq, "passed": cmdPassed,
+			"proxy": cmdProxy, "jq": cmdJq, "schema": cmdSchema, "passed": cmdPassed,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "jq" {

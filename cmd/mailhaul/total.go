@@ -38,6 +38,7 @@ func (r *report) total(t total) {
 		l.number("accounts", int64(t.accounts))
 		l.number("failed", int64(t.failed))
 		l.summary(t.sum, t.status)
+		l.flag("planned", r.dryRun)
 		l.seconds("seconds", t.took)
 		r.write(r.out, l.String())
 	case r.dryRun || r.verbose < 0 || t.accounts == 0:
