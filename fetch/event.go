@@ -51,4 +51,6 @@ type Summary struct {
 	Deleted   int   // confirmed by QUIT
 	Skipped   int   // left on purpose: kept, seen, too many for this run
 	Left      int   // left although wanted: failed, refused, too large
+	Undone    bool  // something was retrieved and not delivered
+	Open      bool  // the session goes on: see Options.More
 }

@@ -18,24 +18,27 @@ import (
 // Options are the wishes of one run. The zero value means: retrieve all, delete all, one Received
 // field in front, one command at a time.
 type Options struct {
-	Account     string        // name of the account, for events and the delivery
-	Server      string        // host name of the server, for the Received field
-	User        string        // for the Received field
-	Keep        bool          // leave delivered messages on the server
-	DeleteAfter time.Duration // with Keep: delete them when they were delivered so long ago; 0 = never
-	MaxSize     int64         // octets; larger messages stay and are reported; 0 = no limit
-	MaxMessages int           // retrieve at most so many; 0 = no limit
-	Retry       bool          // try what failed before now, and not when its time has come
-	NoReceived  bool          // put no Received field in front
-	DryRun      bool          // list and plan only, change nothing
-	Pipelining  bool          // send ahead where the server announces PIPELINING
-	Caps        pop3.Caps     // what the server announced before the login, or in an earlier session
-	NoCapa      bool          // the server does not know CAPA, or hangs up on it: do not ask again
-	Newest      time.Time     // newest time in the state before this run of the account; zero: as st says
-	Begin       func() error  // called before the state is told that deliveries begin; nil = nothing
-	Events      func(Event)   // told of everything that happens; nil = nobody
-	NoSkipped   bool          // nobody wants to hear of messages that are left on purpose
-	Came        *atomic.Int64 // octets of the texts to be delivered are added as they come, and taken off if they have to come again; nil = nobody looks
+	Account     string                   // name of the account, for events and the delivery
+	Server      string                   // host name of the server, for the Received field
+	User        string                   // for the Received field
+	Keep        bool                     // leave delivered messages on the server
+	DeleteAfter time.Duration            // with Keep: delete them when they were delivered so long ago; 0 = never
+	MaxSize     int64                    // octets; larger messages stay and are reported; 0 = no limit
+	MaxMessages int                      // retrieve at most so many; 0 = no limit
+	Retry       bool                     // try what failed before now, and not when its time has come
+	NoReceived  bool                     // put no Received field in front
+	DryRun      bool                     // list and plan only, change nothing
+	Pipelining  bool                     // send ahead where the server announces PIPELINING
+	Caps        pop3.Caps                // what the server announced before the login, or in an earlier session
+	NoCapa      bool                     // the server does not know CAPA, or hangs up on it: do not ask again
+	Newest      time.Time                // newest time in the state before this run of the account; zero: as st says
+	Begin       func() error             // called before the state is told that deliveries begin; nil = nothing
+	Events      func(Event)              // told of everything that happens; nil = nobody
+	Hold        func(e state.Entry) bool // of a recorded message: it may not be deleted yet; nil = no
+	More        bool                     // with Keep: another Run follows in this session, see Summary.Open
+	Undone      bool                     // a Run before in this session left what it had retrieved undelivered
+	NoSkipped   bool                     // nobody wants to hear of messages that are left on purpose
+	Came        *atomic.Int64            // octets of the texts to be delivered are added as they come, and taken off if they have to come again; nil = nobody looks
 }
 
 var (
@@ -125,8 +128,7 @@ func Run(ctx context.Context, c *pop3.Client, st *state.File, t deliver.Target, 
 	if h, err := os.Hostname(); err == nil {
 		r.host = h
 	}
-	r.leftErr.Temporary = true
-	defer c.Close()
+	r.leftErr.Temporary, r.undone = true, opts.Undone
 	stop := context.AfterFunc(ctx, func() { c.Interrupt(grace) })
 	defer stop()
 
@@ -141,6 +143,12 @@ func Run(ctx context.Context, c *pop3.Client, st *state.File, t deliver.Target, 
 	r.sum.Left = r.leftErr.Messages
 	if r.leftErr.Messages > 0 {
 		err = errors.Join(err, &r.leftErr)
+	}
+	n, _ := c.Unanswered()
+	r.sum.Undone = r.undone
+	r.sum.Open = opts.More && c.Err() == nil && n == 0 && !r.over && ctx.Err() == nil
+	if !r.sum.Open {
+		c.Close()
 	}
 	return r.sum, err
 }
@@ -161,7 +169,9 @@ func (r *run) run(ctx context.Context) error {
 	p := r.plan()
 	r.announce(p)
 	if r.opts.DryRun {
-		r.c.Quit().Wait()
+		if !r.opts.More {
+			r.c.Quit().Wait()
+		}
 		return nil
 	}
 	if err := errors.Join(r.report(p), r.confirmClock()); err != nil {
@@ -178,7 +188,7 @@ func (r *run) run(ctx context.Context) error {
 	if r.begun && !r.unsure && (r.doubt == "" || r.next != r.doubt) {
 		err = errors.Join(err, r.st.End())
 	}
-	if err != nil || ctx.Err() != nil || r.over {
+	if err != nil || ctx.Err() != nil || r.over || r.opts.More {
 		return err
 	}
 	return r.remove(p)

@@ -27,6 +27,7 @@ const (
 	reasonDone     = "delivered"
 	reasonDelete   = "delivered by an earlier run"
 	reasonExpired  = "kept long enough"
+	reasonHeld     = "another destination does not have it yet"
 	reasonTomb     = "deleted by an earlier run, but listed again"
 	reasonCopies   = "its unique-id stands for several messages"
 	reasonNoHash   = "recorded without a hash: cannot be told from another message"
@@ -148,7 +149,25 @@ func (r *run) placeKnown(p *plan, it *item, e state.Entry) {
 		p.skip = append(p.skip, it)
 		return
 	}
+	if r.opts.Hold != nil && r.opts.Hold(e) {
+		it.reason = reasonHeld
+		p.skip = append(p.skip, it)
+		return
+	}
 	p.identify = append(p.identify, it)
+}
+
+// held tells whether a message that is recorded may not be deleted yet.
+func (r *run) held(it *item) bool {
+	if r.opts.Hold == nil {
+		return false
+	}
+	for _, e := range r.st.Lookup(it.uid) {
+		if e.Copy == it.copy {
+			return r.opts.Hold(e)
+		}
+	}
+	return true
 }
 
 // want plans the retrieval of a message, unless it is too large.

@@ -182,7 +182,7 @@ func (v *retrieval) tell(s staged, g deliver.Receipt) {
 		r.count(s.it, errors.New(reason), false)
 		return
 	}
-	if !r.opts.Keep {
+	if !r.opts.Keep && !r.held(s.it) {
 		s.it.reason = reasonDone
 		v.p.remove = append(v.p.remove, s.it)
 	}
