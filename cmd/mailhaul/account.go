@@ -39,48 +39,64 @@ func (m *program) newFetcher(cfg *Config) *fetcher {
 // errStopped says that the run was stopped before the account's session began.
 var errStopped = errors.New("stopped")
 
-// account does one account: state, secret, target, login, fetch.Run. What needs no network comes
-// first, so that no session is opened in vain, and no connection waits for a person or a vault.
+// account does one account: states, secrets, targets, login, then a fetch.Run for each destination in
+// one session. What needs no network comes first, so that no session is opened in vain, and no
+// connection waits for a person or a vault.
 func (f *fetcher) account(ctx context.Context, a *Account) (sum fetch.Summary, err error) {
 	if ctx.Err() != nil {
 		return sum, stopped(ctx)
 	}
-	st, err := f.openState(ctx, a)
+	legs, err := f.openLegs(ctx, a)
+	defer func() { err = errors.Join(err, legs.close()) }()
 	if err != nil {
 		return sum, err
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	var target deliver.Target
-	if !f.dryRun {
-		if target, err = f.openTarget(ctx, a, st); err != nil {
-			return sum, err
+	if !legs.any() {
+		return sum, legs.failed()
+	}
+	s, err := f.newSession(ctx, a, legs.own().st)
+	if err != nil {
+		return sum, err
+	}
+	defer s.close()
+	for i, l := range legs {
+		if l.err != nil {
+			continue
 		}
-		defer func() { err = errors.Join(err, target.Close()) }()
+		opts := f.options(l.a, l.st)
+		opts.Undone = sum.Undone
+		if i < len(legs)-1 {
+			opts.Keep, opts.DeleteAfter, opts.More = true, 0, true
+		} else {
+			opts.Hold = legs.hold()
+		}
+		var part fetch.Summary
+		part, l.err = f.runs(ctx, s, l, opts)
+		sum = plus(sum, part)
+		l.err = errors.Join(l.err, l.remember(part.Delivered > 0))
+		if part.Deleted > 0 {
+			l.err = errors.Join(l.err, legs.bury())
+		}
+		if !aboutTarget(l.err) || ctx.Err() != nil {
+			break
+		}
 	}
-	s, err := f.newSession(ctx, a, st)
-	if err != nil {
-		return sum, err
-	}
-	sum, err = f.runs(ctx, s, target)
-	return sum, errors.Join(err, s.remember(sum.Delivered > 0))
+	return sum, errors.Join(legs.failed(), s.remember())
 }
 
 // runs is one fetch.Run, or two where the first says that the server does not pipeline: the only
 // reconnect after a login.
-func (f *fetcher) runs(ctx context.Context, s *session, target deliver.Target) (sum fetch.Summary, err error) {
-	opts := f.options(s.a, s.st)
+func (f *fetcher) runs(ctx context.Context, s *session, l *leg, opts fetch.Options) (sum fetch.Summary, err error) {
 	for {
-		resume := func() {}
-		if len(s.a.Tunnel) > 0 { // it may ask for a passphrase
-			resume = f.report.pause()
-		}
-		c, err := s.open(ctx)
-		resume()
+		c, err := s.client(ctx)
 		if err != nil {
 			return sum, err
 		}
 		opts.Caps, opts.NoCapa, opts.Pipelining = s.caps, !s.capa, s.pipelining
-		part, err := fetch.Run(ctx, c, s.st, target, opts)
+		part, err := fetch.Run(ctx, c, l.st, l.target, opts)
+		if part.Open {
+			s.ready = c
+		}
 		part.Delivered, part.Octets = part.Delivered+sum.Delivered, part.Octets+sum.Octets
 		sum = part
 		if !errors.Is(err, fetch.ErrNoPipelining) || !s.pipelining || ctx.Err() != nil {
@@ -117,7 +133,7 @@ func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
 	opts.Came = f.report.came(a.Name)
 	opts.Events = func(e fetch.Event) {
 		f.report.event(e)
-		if e.Type == fetch.Account && e.First && !f.dryRun {
+		if e.Type == fetch.Account && e.First && !f.dryRun && a.leg == "" {
 			f.report.first(a, e.Messages, st.Path())
 		}
 	}
@@ -136,7 +152,7 @@ func (a *Account) identity() state.Identity {
 // openState locks and reads the account's state, waiting for another run as long as --wait says.
 // A dry run reads it without a lock and leaves it as it is.
 func (f *fetcher) openState(ctx context.Context, a *Account) (*state.File, error) {
-	path := statePath(f.cfg, a.Name)
+	path := statePath(f.cfg, a.stateName())
 	var st *state.File
 	var err error
 	if f.dryRun {
@@ -152,7 +168,7 @@ func (f *fetcher) openState(ctx context.Context, a *Account) (*state.File, error
 	for _, d := range st.Damage() {
 		f.report.warn(a.Name, "state file %s: %s", st.Path(), d)
 	}
-	if st.New() {
+	if st.New() && a.leg == "" {
 		if err := f.orphan(a); err != nil {
 			return nil, errors.Join(err, st.Close())
 		}
@@ -214,7 +230,10 @@ func unowned(cfg *Config) ([]state.Found, error) {
 	for _, a := range cfg.Accounts {
 		owned[state.FileName(a.Name)] = true
 	}
-	return slices.DeleteFunc(found, func(s state.Found) bool { return owned[filepath.Base(s.Path)] }), nil
+	return slices.DeleteFunc(found, func(s state.Found) bool {
+		name := filepath.Base(s.Path)
+		return owned[name] || strings.Contains(accountOf(name), legMark)
+	}), nil
 }
 
 // openTarget opens the account's destination. It may be made as long as nothing was delivered to

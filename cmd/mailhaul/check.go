@@ -103,7 +103,7 @@ func (k *checker) configuration() {
 		what = "retrieve and keep"
 	}
 	k.ok("configuration", nil, "%s:%d: %s, tls %s, user %s: %s, into %s", visible(k.a.file), k.a.line,
-		visible(k.a.Server.Addr), k.a.TLS, visible(k.a.User), what, visible(k.a.Deliver.String()))
+		visible(k.a.Server.Addr), k.a.TLS, visible(k.a.User), what, visible(k.a.places()))
 }
 
 // local looks at what needs no session: state and destination.
@@ -137,22 +137,35 @@ func (k *checker) local(ctx context.Context) {
 		k.ok("state", nil, "%s: %d known, the newest of %s", visible(st.Path()), st.Len(), st.Newest().Local().Format("2006-01-02 15:04"))
 	}
 	k.st = st
-	if err := k.destination(ctx, st); err != nil {
+	k.writable(ctx, k.a, st)
+	for _, b := range k.a.others() {
+		st, err := state.Read(statePath(k.cfg, b.stateName()))
+		if err != nil {
+			k.failed("state", err)
+			continue
+		}
+		k.writable(ctx, b, st)
+	}
+}
+
+// writable looks at one destination.
+func (k *checker) writable(ctx context.Context, a *Account, st *state.File) {
+	if err := k.destination(ctx, a, st); err != nil {
 		k.failed("destination", err)
 		return
 	}
 	what := "can be written to"
 	switch {
-	case len(k.a.Deliver.Command) > 0:
+	case len(a.Deliver.Command) > 0:
 		what = "can be run"
-	case k.a.Deliver.Receiver != nil:
+	case a.Deliver.Receiver != nil:
 		what = "takes mail"
 	}
-	k.ok("destination", nil, "%s %s", visible(k.a.Deliver.String()), what)
+	k.ok("destination", nil, "%s %s", visible(a.Deliver.String()), what)
 }
 
-func (k *checker) destination(ctx context.Context, st *state.File) error {
-	t, err := k.openTarget(ctx, k.a, st)
+func (k *checker) destination(ctx context.Context, a *Account, st *state.File) error {
+	t, err := k.openTarget(ctx, a, st)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type Account struct {
 	Secret   SecretSource
 	OAuth    *OAuth // of Secret.Kind "oauth2"
 	Deliver  Destination
+	Also     []Destination // further ones
 	Disabled bool
 
 	Keep        bool
@@ -39,6 +40,7 @@ type Account struct {
 	NoPipelining bool
 	Cleartext    bool
 
+	leg   string            // which of Also it stands for, "" for the account itself
 	ports map[string]string // of the TLS modes, of a server that takes mail
 
 	TLSCA         string

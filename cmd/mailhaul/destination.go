@@ -48,6 +48,15 @@ func (d Destination) String() string {
 	return ""
 }
 
+// places names all destinations.
+func (a *Account) places() string {
+	all := a.Deliver.String()
+	for _, d := range a.Also {
+		all += " and " + d.String()
+	}
+	return all
+}
+
 // Readable tells whether it can be read what stands there.
 func (d Destination) Readable() bool { return d.Maildir != "" || d.Mbox != "" }
 
@@ -88,11 +97,67 @@ var deliverKeys = func() (names []string) {
 	return names
 }()
 
+// setDeliver reads one destination or an array of them.
 func setDeliver(a *Account, v any, dir string) error {
+	tables, ok := asTables(v)
+	if !ok {
+		d, err := asDestination(a, v, dir)
+		if err == nil {
+			a.Deliver, a.Also = d, nil
+		}
+		return err
+	}
+	var all []Destination
+	for i, table := range tables {
+		d, err := asDestination(a, table, dir)
+		for name := range table {
+			if !slices.Contains(deliverKeys, name) {
+				err = fmt.Errorf("unknown key %q", name)
+				if near := nearest(name, deliverKeys); near != "" {
+					err = fmt.Errorf("%w; did you mean %q?", err, near)
+				}
+			}
+		}
+		if err == nil && slices.ContainsFunc(all, func(other Destination) bool { return other.String() == d.String() }) {
+			err = fmt.Errorf("%s stands twice", d)
+		}
+		if err != nil {
+			return fmt.Errorf("destination %d: %w", i+1, err)
+		}
+		all = append(all, d)
+	}
+	if len(all) == 0 {
+		return errors.New("is empty")
+	}
+	a.Deliver, a.Also = all[0], all[1:]
+	return nil
+}
+
+// asTables gives an array of tables, in whichever way it is written.
+func asTables(v any) ([]map[string]any, bool) {
+	switch v := v.(type) {
+	case []map[string]any:
+		return v, true
+	case []any:
+		var tables []map[string]any
+		for _, item := range v {
+			table, ok := item.(map[string]any)
+			if !ok {
+				return nil, false
+			}
+			tables = append(tables, table)
+		}
+		return tables, true
+	}
+	return nil, false
+}
+
+// asDestination reads one table.
+func asDestination(a *Account, v any, dir string) (Destination, error) {
 	const how = `want a table like { maildir = "~/Mail" }, { mbox = "/var/mail/alice" } or { command = ["/usr/bin/maildrop"] }, or one with lmtp, smtp or imap`
 	table, ok := v.(map[string]any)
 	if !ok {
-		return fmt.Errorf("%s, not %s", how, typeName(v))
+		return Destination{}, fmt.Errorf("%s, not %s", how, typeName(v))
 	}
 	var d Destination
 	place, misplaced := "", ""
@@ -102,11 +167,11 @@ func setDeliver(a *Account, v any, dir string) error {
 			continue
 		}
 		if err := k.set(&d, v, dir); err != nil {
-			return fmt.Errorf("%s: %w", k.name, err)
+			return d, fmt.Errorf("%s: %w", k.name, err)
 		}
 		switch {
 		case k.with == nil && place != "":
-			return errors.New(how)
+			return d, errors.New(how)
 		case k.with == nil:
 			place = k.name
 		case misplaced == "" && !slices.Contains(k.with, place):
@@ -115,15 +180,12 @@ func setDeliver(a *Account, v any, dir string) error {
 	}
 	switch {
 	case place == "":
-		return errors.New(how)
+		return d, errors.New(how)
 	case misplaced != "":
-		return errors.New(misplaced)
+		return d, errors.New(misplaced)
 	}
-	if err := d.reach(a, table, dir); err != nil {
-		return err
-	}
-	a.Deliver = d
-	return nil
+	err := d.reach(a, table, dir)
+	return d, err
 }
 
 func asLocks(v any) ([]string, error) {

@@ -210,6 +210,11 @@ func (t *takeover) account(ctx context.Context, a *Account, lists []*seenList) (
 			return err
 		}
 		t.taken(a, l, r, fresh, known)
+		if !t.dryRun {
+			if err := alsoSeen(ctx, t.cfg, a, r.ids); err != nil {
+				return err
+			}
+		}
 		stays = stays || fresh+known > 0
 	}
 	if stays && (!a.Keep || a.DeleteAfter > 0) {

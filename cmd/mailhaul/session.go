@@ -35,7 +35,8 @@ type session struct {
 	pipelining bool // send ahead where the server announces it
 	mixedUp    bool // it announced it, and mixed up its replies
 	loggedIn   bool
-	used       string // the mechanism of the last login
+	ready      *pop3.Client // logged in, and free for another fetch.Run
+	used       string       // the mechanism of the last login
 
 	capa    bool      // the server may be sent CAPA
 	caps    pop3.Caps // what it said
@@ -96,9 +97,8 @@ func (s *session) recall(name string, now time.Time) string {
 	return value
 }
 
-// remember writes down what was learnt, if it is new: an idle run changes no octet. The destination
-// is noted once something was delivered to it; what is deleted on the server leaves no other trace.
-func (s *session) remember(delivered bool) error {
+// remember writes down what was learnt of the server, if it is new: an idle run changes no octet.
+func (s *session) remember() error {
 	if !s.loggedIn {
 		return nil
 	}
@@ -120,10 +120,28 @@ func (s *session) remember(delivered bool) error {
 	if err == nil && s.mixedUp {
 		err = note(noteLockstep, "1")
 	}
-	if was, _ := s.st.Note(noteTarget); err == nil && delivered && was != s.a.Deliver.String() {
-		err = s.st.SetNote(noteTarget, s.a.Deliver.String(), now)
-	}
 	return err
+}
+
+// client gives a client that is logged in: that of the session which is still open, or a new one.
+func (s *session) client(ctx context.Context) (*pop3.Client, error) {
+	if c := s.ready; c != nil {
+		s.ready = nil
+		return c, nil
+	}
+	resume := func() {}
+	if len(s.a.Tunnel) > 0 { // it may ask for a passphrase
+		resume = s.report.pause()
+	}
+	defer resume()
+	return s.open(ctx)
+}
+
+// close ends a session that was left open.
+func (s *session) close() {
+	if s.ready != nil {
+		s.ready.Close()
+	}
 }
 
 // open connects and logs in. It reconnects once without CAPA where the server hangs up on that

@@ -71,6 +71,9 @@ func (m *program) markSeen(ctx context.Context, cfg *Config, a *Account, uids []
 		ids[i].UID = uid
 	}
 	fresh, known, err := recordSeen(st, ids)
+	if err == nil {
+		err = alsoSeen(ctx, cfg, a, ids)
+	}
 	if err != nil {
 		return err
 	}
@@ -78,6 +81,21 @@ func (m *program) markSeen(ctx context.Context, cfg *Config, a *Account, uids []
 		return err
 	}
 	return st.Close()
+}
+
+// alsoSeen records unique-ids as seen for the account's further destinations.
+func alsoSeen(ctx context.Context, cfg *Config, a *Account, ids []peer.Seen) error {
+	for _, b := range a.others() {
+		st, err := openLocked(ctx, statePath(cfg, b.stateName()), b.identity(), 0)
+		if err != nil {
+			return err
+		}
+		_, _, err = recordSeen(st, ids)
+		if err := errors.Join(err, st.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // portionSeen is how many unique-ids are recorded with one wait for the disk: enough that it does not

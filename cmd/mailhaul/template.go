@@ -49,6 +49,10 @@ func walk(v any, f func(string)) {
 		for _, item := range v {
 			walk(item, f)
 		}
+	case []map[string]any:
+		for _, item := range v {
+			walk(item, f)
+		}
 	case map[string]any:
 		for _, item := range v {
 			walk(item, f)
@@ -91,6 +95,15 @@ func (r row) fillAll(v any, path bool) (any, error) {
 	case string:
 		return r.fill(v, path || strings.Contains(v, "/"))
 	case []any:
+		filled := make([]any, len(v))
+		for i, item := range v {
+			var err error
+			if filled[i], err = r.fillAll(item, path); err != nil {
+				return nil, err
+			}
+		}
+		return filled, nil
+	case []map[string]any:
 		filled := make([]any, len(v))
 		for i, item := range v {
 			var err error

@@ -138,6 +138,9 @@ func (v *verifier) account(ctx context.Context) error {
 			return err
 		}
 	}
+	if len(v.a.Also) > 0 {
+		v.report.warn(v.a.Name, "of its destinations only the first is compared")
+	}
 	compare := fetch.NewComparison(before, v.options(v.a, before))
 	if r, ok := target.(deliver.Reader); ok {
 		if err := read(ctx, r, compare); err != nil {

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch"
+	"mailhaul/fetch/state"
+)
+
+// An account may have several destinations. Each has a state of its own and is a fetch.Run of its own,
+// so that what one of them refuses is repeated for it alone. The account's own, the first that is
+// configured, comes last: it deletes, and only what all others have recorded.
+
+// A leg is the way to one destination of an account.
+type leg struct {
+	a      *Account // with Deliver of this leg
+	st     *state.File
+	target deliver.Target // nil in a dry run
+	err    error          // of this leg
+}
+
+// legs are those of one account, the account's own last.
+type legs []*leg
+
+// legMark stands between the account and its destination in the name of a state. No account's name
+// has a control character.
+const legMark = "\x1f"
+
+// stateName is the name that the account's state bears.
+func (a *Account) stateName() string {
+	if a.leg == "" {
+		return a.Name
+	}
+	return a.Name + legMark + a.leg
+}
+
+// others gives the account once more for each further destination.
+func (a *Account) others() (all []*Account) {
+	for _, d := range a.Also {
+		b := *a
+		b.Deliver, b.Also = d, nil
+		sum := sha256.Sum256([]byte(d.String()))
+		b.leg = fmt.Sprintf("%x", sum[:4]) // whatever their order in the configuration
+		all = append(all, &b)
+	}
+	return all
+}
+
+// openLegs opens states and targets. An error is about a state: without it nobody knows what may be
+// deleted. A target that cannot be opened is the error of its leg alone.
+func (f *fetcher) openLegs(ctx context.Context, a *Account) (ls legs, err error) {
+	for _, b := range append(a.others(), a) {
+		st, err := f.openState(ctx, b)
+		if err != nil {
+			return ls, err
+		}
+		l := &leg{a: b, st: st}
+		ls = append(ls, l)
+		if f.dryRun {
+			continue
+		}
+		if l.target, l.err = f.openTarget(ctx, b, st); l.err != nil {
+			l.target = nil
+		}
+	}
+	return ls, nil
+}
+
+// own is the account's own leg.
+func (ls legs) own() *leg { return ls[len(ls)-1] }
+
+// any tells whether a leg can be gone.
+func (ls legs) any() bool {
+	for _, l := range ls {
+		if l.err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// failed joins the errors of the legs, the account's own first.
+func (ls legs) failed() error {
+	if len(ls) == 1 {
+		return ls[0].err
+	}
+	errs := []error{ls.own().err}
+	for _, l := range ls[:len(ls)-1] {
+		errs = append(errs, l.err)
+	}
+	return errors.Join(errs...)
+}
+
+func (ls legs) close() error {
+	var errs []error
+	for _, l := range ls {
+		if l.target != nil {
+			errs = append(errs, l.target.Close())
+		}
+		errs = append(errs, l.st.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// hold gives the condition under which a message is not deleted yet: another destination has not
+// recorded one with the same text under the same unique-id. nil if there is no other.
+func (ls legs) hold() func(state.Entry) bool {
+	others := ls[:len(ls)-1]
+	if len(others) == 0 {
+		return nil
+	}
+	return func(e state.Entry) bool {
+		for _, l := range others {
+			if !l.has(e) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func (l *leg) has(e state.Entry) bool {
+	for _, o := range l.st.Lookup(e.UID) {
+		switch {
+		case o.Status == state.Seen:
+			return true // it is not wanted there
+		case (o.Status == state.Delivered || o.Status == state.Deleted) && o.Reason == "" && o.Body == e.Body && e.Body != "":
+			return true
+		}
+	}
+	return false
+}
+
+// bury tells the others what the account's own leg has deleted: they keep, and would wonder where it
+// has gone. If the run dies before, they forget it in time.
+func (ls legs) bury() error {
+	own := ls.own().st
+	for _, l := range ls[:len(ls)-1] {
+		var gone []state.Entry
+		for e := range l.st.All() {
+			deleted := func(o state.Entry) bool { return o.Status == state.Deleted && o.Body == e.Body }
+			if e.Status == state.Delivered && slices.ContainsFunc(own.Lookup(e.UID), deleted) {
+				e.Status, e.Time = state.Deleted, time.Now()
+				gone = append(gone, e)
+			}
+		}
+		if len(gone) > 0 {
+			if err := l.st.Record("", "", gone...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// remember notes the destination, once something was delivered to it: what is deleted on the server
+// leaves no other trace.
+func (l *leg) remember(delivered bool) error {
+	if was, _ := l.st.Note(noteTarget); !delivered || was == l.a.Deliver.String() {
+		return nil
+	}
+	return l.st.SetNote(noteTarget, l.a.Deliver.String(), time.Now())
+}
+
+// aboutTarget tells whether what failed is a destination or a message, so that another destination
+// may do better.
+func aboutTarget(err error) bool {
+	if err == nil {
+		return true
+	}
+	for _, part := range failures(err) {
+		var left *fetch.LeftError
+		var target *deliver.Error
+		if !errors.As(part, &left) && !errors.As(part, &target) {
+			return false
+		}
+	}
+	return true
+}
+
+// plus adds what one leg did to what others did. The messages on the server are the same ones.
+func plus(sum, part fetch.Summary) fetch.Summary {
+	part.Delivered += sum.Delivered
+	part.Octets += sum.Octets
+	part.Left += sum.Left
+	part.Undone = part.Undone || sum.Undone
+	return part
+}
