@@ -17,8 +17,7 @@ import (
 
 // A realPeer is another program that retrieves mail, as a user of it has it.
 type realPeer struct {
-	name    string
-	program string // of the command line, if it is another
+	name string
 	// config gives the configuration for a server, a directory of the test and a destination, and
 	// the command that fetches with it.
 	config func(host, port, dir string) (text string, argv []string)
