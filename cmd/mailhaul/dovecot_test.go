@@ -200,6 +200,12 @@ func TestDovecot(t *testing.T) {
 			if status != 0 || stderr != "" {
 				t.Fatalf("status %d\n%s%s", status, stdout, stderr)
 			}
+			if kind != "command" {
+				stdout, stderr, status := mailhaul(t, "-c", config, "verify", "real")
+				if want := fmt.Sprintf("%d recorded as delivered, %[1]d found, 0 on the server: all agrees\n", len(mail)); status != 0 || stderr != "" || !strings.HasSuffix(stdout, want) {
+					t.Errorf("verify: status %d\n%s%s", status, stdout, stderr)
+				}
+			}
 			got := storedAt(t, kind, dest)
 			if len(got) != len(mail) {
 				t.Fatalf("%d messages, want %d\n%s", len(got), len(mail), stdout)
@@ -223,6 +229,13 @@ func TestDovecot(t *testing.T) {
 			}
 			if stdout, stderr, status := mailhaul(t, "-c", config, "fetch"); status != 0 || stdout+stderr != "" {
 				t.Errorf("second run: status %d\n%s%s", status, stdout, stderr)
+			}
+			if kind != "command" {
+				// The second run has forgotten what is gone from the server: it was the first that deleted.
+				stdout, stderr, status := mailhaul(t, "-c", config, "verify", "real")
+				if want := fmt.Sprintf("%d older ones, 0 on the server: all agrees\n", len(mail)); status != 0 || stderr != "" || !strings.HasSuffix(stdout, want) {
+					t.Errorf("verify: status %d\n%s%s", status, stdout, stderr)
+				}
 			}
 			left, err := filepath.Glob(filepath.Join(d.dir, "mail", "*", "1*"))
 			if err != nil || len(left) > 0 {

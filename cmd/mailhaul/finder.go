@@ -57,7 +57,7 @@ func (f *finder) records(ctx context.Context, _, domain string) ([]proposal, err
 	var errs []error
 	for _, s := range []struct{ service, tls string }{{"pop3s", "implicit"}, {"pop3", "starttls"}} {
 		limited, cancel := context.WithTimeout(ctx, seek)
-		_, records, err := f.resolver.LookupSRV(limited, s.service, "tcp", domain)
+		_, records, err := f.resolver.LookupSRV(limited, s.service, "tcp", domain+".") // of no search list
 		cancel()
 		var none *net.DNSError
 		if err != nil && !(errors.As(err, &none) && none.IsNotFound) {
