@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"slices"
 	"time"
 
 	"mailhaul/deliver"
@@ -34,7 +35,7 @@ type Finding struct {
 	Copy   int    // of the unique-id
 	Size   int64  // octets, in stored form; of an undeleted one as recorded
 	Reason string
-	Stored deliver.Stored // the copy; zero for one that is missing or undeleted
+	Stored *deliver.Stored // the copy; nil for one that is missing or undeleted
 }
 
 // Counts are what a Comparison has counted.
@@ -79,8 +80,7 @@ type Comparison struct {
 // A recorded is a delivered message of the state.
 type recorded struct {
 	state.Entry
-	at      deliver.Stored // where it was found
-	found   bool
+	at      *deliver.Stored // the copy that was found; nil if none was
 	changed bool
 }
 
@@ -115,11 +115,11 @@ func (c *Comparison) Add(s deliver.Stored) {
 		if !isDelivery(s.ID, r.UID, r.Copy) {
 			continue
 		}
-		if r.found {
+		if r.at != nil {
 			c.extra(r, s, "a second copy of the same delivery, or of the same message delivered again: the first is "+r.at.Place())
 			return
 		}
-		r.at, r.found = s, true
+		r.at = &s
 		return
 	}
 	switch {
@@ -131,7 +131,7 @@ func (c *Comparison) Add(s deliver.Stored) {
 }
 
 func (c *Comparison) extra(r *recorded, s deliver.Stored, reason string) {
-	c.findings = append(c.findings, Finding{Type: Extra, UID: r.UID, Copy: r.Copy, Size: s.Size, Reason: reason, Stored: s})
+	c.findings = append(c.findings, Finding{Type: Extra, UID: r.UID, Copy: r.Copy, Size: s.Size, Reason: reason, Stored: &s})
 	c.counts.Extra++
 }
 
@@ -149,12 +149,13 @@ func isDelivery(id, uid string, copy int) bool {
 // Finish ends the comparison with what is recorded by now. listing is the server's, nil if it was
 // not asked. busy says that a run is under way.
 func (c *Comparison) Finish(after *state.File, listing []Listed, now time.Time, busy bool) ([]Finding, Counts) {
+	c.findings = slices.Grow(c.findings, len(c.entries))
 	c.settleLoose()
 	c.changed()
 	c.unrecorded(after, listing)
 	for _, r := range c.entries {
 		switch {
-		case r.found:
+		case r.at != nil:
 			c.counts.Found++
 			c.findings = append(c.findings, Finding{Type: Verified, UID: r.UID, Copy: r.Copy, Size: r.at.Size, Stored: r.at})
 		case !r.changed && !c.blind:

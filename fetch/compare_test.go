@@ -61,6 +61,7 @@ func TestComparison(t *testing.T) {
 		{name: "twice", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A"), storedOf(compareNonce, "a", 1, "A")), want: "extra:a verified:a"},
 		{name: "delivered in two runs", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A"), storedOf("ba9876543210", "a", 1, "A")), want: "extra:a verified:a"},
 		{name: "changed", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "?")), want: "changed:a"},
+		{name: "changed, between others", before: at(a, b), stored: have(storedOf(compareNonce, "a", 1, "?"), storedOf(compareNonce, "y", 1, "Y"), storedOf(compareNonce, "b", 1, "?"), storedOf(compareNonce, "z", 1, "Z")), want: "changed:a changed:b verified: verified:"},
 		{name: "its trace taken away", before: at(a), stored: have(plain), want: "verified:a"},
 		{name: "one copy for two", before: at(a, recordedAs(d, "c", 1, "A")), stored: have(plain), want: "missing:c verified:a"},
 		{name: "another account's", before: at(a), stored: have(other), want: "missing:a"},
@@ -128,6 +129,9 @@ func TestComparison(t *testing.T) {
 			got = append(got, fmt.Sprintf("%s:%s", f.Type, f.UID))
 			if f.Type != Verified {
 				wrong++
+			}
+			if f.Stored != nil && f.UID != "" && f.Stored.Where != "/"+f.UID && f.Stored.Where != "/" {
+				t.Errorf("%s: %s of %s is at %s", tt.name, f.Type, f.UID, f.Stored.Where)
 			}
 		}
 		if text := strings.Join(slices.Sorted(slices.Values(got)), " "); text != tt.want {

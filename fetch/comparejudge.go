@@ -13,8 +13,8 @@ import (
 // text: a reader may have taken the name and the trace field away, or there never was one.
 func (c *Comparison) settleLoose() {
 	for _, r := range c.entries {
-		if l := c.loose[r.Body]; !r.found && len(l) > 0 {
-			r.at, r.found = l[0], true
+		if l := c.loose[r.Body]; r.at == nil && len(l) > 0 {
+			r.at = &l[0]
 			c.loose[r.Body] = l[1:]
 		}
 	}
@@ -65,15 +65,16 @@ func (c *Comparison) changed() {
 				r.changed = true
 				c.counts.Changed++
 				c.findings = append(c.findings, Finding{Type: Changed, UID: r.UID, Copy: r.Copy, Size: s.Size,
-					Reason: "its text is not what was delivered", Stored: *s})
+					Reason: "its text is not what was delivered", Stored: s})
 			}
 		}
 	}
 	c.unknown = remaining(c.unknown)
 }
 
+// remaining gives those that are not done, apart: what findings point to stays as it is.
 func remaining(all []deliver.Stored) []deliver.Stored {
-	left := all[:0]
+	var left []deliver.Stored
 	for _, s := range all {
 		if s.ID != "" {
 			left = append(left, s)
@@ -113,7 +114,7 @@ func (c *Comparison) unrecorded(after *state.File, listing []Listed) {
 			for _, s := range c.take(all, nonce, l.UID, l.Nth) {
 				c.counts.Extra++
 				c.findings = append(c.findings, Finding{Type: Extra, UID: l.UID, Copy: l.Nth, Size: s.Size,
-					Reason: "delivered, and not recorded: the message is listed and will be delivered again", Stored: *s})
+					Reason: "delivered, and not recorded: the message is listed and will be delivered again", Stored: s})
 			}
 		}
 	}
@@ -126,14 +127,14 @@ func (c *Comparison) unrecorded(after *state.File, listing []Listed) {
 		switch {
 		case again:
 			c.counts.Extra++
-			c.findings = append(c.findings, Finding{Type: Extra, Size: s.Size, Reason: "a second copy of the same delivery: the first is " + where, Stored: s})
+			c.findings = append(c.findings, Finding{Type: Extra, Size: s.Size, Reason: "a second copy of the same delivery: the first is " + where, Stored: &s})
 			continue
 		case s.Altered:
 			c.counts.Changed++
-			c.findings = append(c.findings, Finding{Type: Changed, Size: s.Size, Reason: "its text is not what its trace field announces", Stored: s})
+			c.findings = append(c.findings, Finding{Type: Changed, Size: s.Size, Reason: "its text is not what its trace field announces", Stored: &s})
 		default:
 			c.counts.Older++
-			c.findings = append(c.findings, Finding{Type: Verified, Size: s.Size, Reason: "no longer in the state", Stored: s})
+			c.findings = append(c.findings, Finding{Type: Verified, Size: s.Size, Reason: "no longer in the state", Stored: &s})
 		}
 		first[s.ID] = s.Place()
 	}

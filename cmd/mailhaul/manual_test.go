@@ -39,7 +39,7 @@ func TestManualHasEveryFieldOfItsCommands(t *testing.T) {
 	out.WriteString(table.jsonRow(d.mails[0], header{from: "f", subject: "s", date: time.Now()}, true) + "\n")
 
 	v := &verifier{fetcher: &fetcher{program: m}, a: a, done: true}
-	v.finding(fetch.Finding{Type: fetch.Missing, UID: "a", Size: 1, Reason: "r", Stored: deliver.Stored{Where: "/mail", MessageID: "<a@b>"}})
+	v.finding(fetch.Finding{Type: fetch.Missing, UID: "a", Size: 1, Reason: "r", Stored: &deliver.Stored{Where: "/mail", MessageID: "<a@b>"}})
 	out.WriteString(v.jsonSummary(0) + "\n")
 	out.WriteString(takenLine(a, &seenList{file: "f"}, resolved{}, 1, 1) + "\n")
 

@@ -31,7 +31,7 @@ func (v *verifier) finding(f fetch.Finding) {
 	if f.Size > 0 {
 		what = append(what, sizeText(f.Size))
 	}
-	if f.Stored.Where != "" {
+	if f.Stored != nil {
 		what = append(what, visible(f.Stored.Place()))
 	}
 	text := fmt.Sprintf("%s: %s: %s%s", visible(v.a.Name), f.Type, strings.Join(what, ", "), because(visible(f.Reason)))
@@ -47,7 +47,7 @@ func (v *verifier) jsonFinding(f fetch.Finding) string {
 	l.text("account", v.a.Name)
 	l.text("uid", f.UID)
 	l.number("size", f.Size)
-	if f.Stored.Where != "" {
+	if f.Stored != nil {
 		l.text("destination", f.Stored.Where)
 		l.number("offset", f.Stored.Offset)
 		l.text("sha256", hex.EncodeToString(f.Stored.Sum[:]))
