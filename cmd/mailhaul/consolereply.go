@@ -21,9 +21,13 @@ func (k *console) send(ctx context.Context, r request) error {
 	if err := k.mayLogin(r); err != nil {
 		return err
 	}
-	if r.name == "PASS" {
-		_, secret, _ := strings.Cut(r.line, " ")
-		mask(k.c, secret)
+	switch {
+	case r.name == "PASS":
+		if i := strings.IndexAny(r.line, " \t"); i >= 0 {
+			mask(k.c, r.line[i+1:])
+		}
+	case r.name == "AUTH" && len(r.args) > 1:
+		k.learn(r.args[1])
 	}
 	status, body, err := k.c.Do(r.line, r.multi)
 	if !r.known {
@@ -58,7 +62,7 @@ func (k *console) shown(status string, body *pop3.Body, err error, message bool)
 // respond answers a challenge of AUTH.
 func (k *console) respond(ctx context.Context, challenge string, status *string) error {
 	if text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(strings.TrimPrefix(challenge, "+"))); err == nil && len(text) > 0 && k.person {
-		k.note("that is %s", visible(string(text)))
+		k.note("that is %s", visible(k.c.Redact(string(text))))
 	}
 	line, err := within(ctx, k.in.secret, "response in base64, * cancels (not shown): ")
 	if err == io.EOF { // an answer that is none, so that the session is in order
@@ -67,8 +71,25 @@ func (k *console) respond(ctx context.Context, challenge string, status *string)
 	if err != nil {
 		return err
 	}
+	k.learn(line)
 	*status, err = k.c.Respond(line)
 	return k.shown(*status, nil, err, false)
+}
+
+// learn masks the secret in a response of SASL from now on, however the server says it: what stands
+// last in PLAIN (RFC 4616, section 2), the token of XOAUTH2 and OAUTHBEARER (RFC 7628, section 3.1),
+// else all of it, as in LOGIN.
+func (k *console) learn(response string) {
+	text, err := base64.StdEncoding.DecodeString(response)
+	if err != nil {
+		return
+	}
+	secret := string(text[bytes.LastIndexByte(text, 0)+1:])
+	if _, token, ok := strings.Cut(secret, "auth=Bearer "); ok {
+		secret, _, _ = strings.Cut(token, "\x01")
+	}
+	k.c.Mask(secret)
+	mask(k.c, secret)
 }
 
 // mark keeps count of what QUIT will delete.

@@ -138,7 +138,7 @@ func TestNoSecretInAnyOutput(t *testing.T) {
 		{"command's secret is bad", func(*pop3test.Config) {}, "password_command = ['printf', '" + theSecret + `\000']`, false},
 	}
 	levels := [][]string{{"-q", "fetch"}, {"fetch"}, {"-v", "fetch"}, {"-vv", "fetch"}, {"--dialogue", "fetch"}, {"--dialogue", "-vv", "fetch", "--json"},
-		{"fetch", "--json"}, {"fetch", "--dry-run"}, {"--dialogue", "check"}, {"--dialogue", "list", "a"}, {"--dialogue", "state", "show", "a"}}
+		{"fetch", "--json"}, {"fetch", "--dry-run"}, {"--dialogue", "check"}, {"--dialogue", "list", "a"}, {"--dialogue", "console", "a"}, {"--dialogue", "state", "show", "a"}}
 	if testing.Short() {
 		levels = levels[4:6]
 	}

@@ -1,8 +1,10 @@
 package pop3
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -64,9 +66,12 @@ func (d *dialogue) note(s string) {
 // Mask makes the Client mask secret wherever the server says it: in the dialogue and in errors.
 // Methods that are given a password or a token do it by themselves.
 func (c *Client) Mask(secret string) {
-	if secret != "" {
-		c.dialogue.secrets = append(c.dialogue.secrets, secret)
+	if secret == "" {
+		return
 	}
+	c.dialogue.secrets = append(c.dialogue.secrets, secret)
+	// The longest first: what has another one in it would not be found once that is masked.
+	slices.SortStableFunc(c.dialogue.secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 }
 
 // Redact masks the secrets in what the server says, as in the dialogue: for text that Do has brought

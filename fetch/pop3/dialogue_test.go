@@ -147,3 +147,16 @@ func TestRedact(t *testing.T) {
 		}
 	}
 }
+
+// Of two secrets the one that has the other in it is masked as a whole, in whatever order they came.
+func TestMaskLongestFirst(t *testing.T) {
+	for _, secrets := range [][]string{{"dXNl", "dXNlcg=="}, {"dXNlcg==", "dXNl"}} {
+		c := converse(t, nil, "S: +OK")
+		for _, s := range secrets {
+			c.Mask(s)
+		}
+		if got := c.Redact("no dXNlcg== here, nor dXNl"); got != "no **** here, nor ****" {
+			t.Errorf("%q: %q", secrets, got)
+		}
+	}
+}
