@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -11,6 +12,9 @@ var variable = regexp.MustCompile(`\$(?:\{(\w+)\}|(\w+)|)`)
 // expandable makes a path one of mailhaul's configuration whose variables stay variables, if
 // they are set here.
 func (s Site) expandable(p string) (string, error) {
+	if rest, ok := strings.CutPrefix(p, "~"+s.User+"/"); ok {
+		p = "~/" + rest
+	}
 	clean, err := cleanPath(p)
 	if err != nil || strings.HasPrefix(p, "$") { // cleanPath would take it for a relative one
 		clean = escapeDollar(p)
@@ -26,6 +30,20 @@ func (s Site) expandable(p string) (string, error) {
 	}), err
 }
 
+// expanded puts the home directory into an argument, as getmail does. Variables it does not put in:
+// what is in them need not be for others.
+func (s Site) expanded(arg string) (string, bool) {
+	if m := variable.FindStringSubmatch(arg); m != nil && m[1]+m[2] != "" {
+		return "", false
+	}
+	for _, home := range []string{"~/", "~" + s.User + "/"} {
+		if rest, ok := strings.CutPrefix(arg, home); ok && s.Home != "" {
+			return s.Home + "/" + rest, true
+		}
+	}
+	return arg, !strings.HasPrefix(arg, "~")
+}
+
 // destination follows [destination], and of several the only one.
 func (g *getmailAccount) destination(s *getmailSection) {
 	if s == nil {
@@ -36,8 +54,9 @@ func (g *getmailAccount) destination(s *getmailSection) {
 	switch kind.text {
 	case "Maildir":
 		g.unknown(s, map[string]string{"type": "", "path": "",
-			"user": getmailUser, "filemode": "not carried over: files in a maildir are for their owner alone (0600)"})
+			"user": getmailUser, "filemode": ""})
 		g.deliverPath(s, "maildir")
+		g.mode(s)
 	case "Mboxrd":
 		g.unknown(s, map[string]string{"type": "", "path": "", "locktype": "", "user": getmailUser})
 		g.deliverPath(s, "mbox")
@@ -68,6 +87,20 @@ func (g *getmailAccount) deliverPath(s *getmailSection, kind string) {
 	}
 }
 
+// mode is that of the files in a maildir.
+func (g *getmailAccount) mode(s *getmailSection) {
+	v, ok := s.get("filemode")
+	to, _ := g.Get("deliver").(Table)
+	n, err := strconv.ParseUint(v.text, 8, 16)
+	switch {
+	case !ok || n == 0o600:
+	case err != nil || n&^0o666 != 0 || n&0o600 != 0o600 || to == nil:
+		g.note(v.line, "filemode", "not carried over: it is no mode of files that their owner can read and write")
+	default:
+		g.set("deliver", append(to, Setting{Key: "mode", Value: fmt.Sprintf("%04o", n)}))
+	}
+}
+
 func (g *getmailAccount) external(s *getmailSection) {
 	g.unknown(s, map[string]string{"type": "", "path": "", "arguments": "", "user": getmailUser, "group": getmailUser,
 		"unixfrom":            "not carried over: a command gets the message alone, without a line \"From \"",
@@ -88,6 +121,11 @@ func (g *getmailAccount) external(s *getmailSection) {
 	}
 	words := []string{program}
 	for _, arg := range args {
+		arg, ok := g.site.expanded(arg)
+		if !ok {
+			g.disable(v.line, "arguments", "not carried over: getmail puts variables and home directories in, mailhaul does not; the maildir here is a guess")
+			return
+		}
 		arg = strings.NewReplacer("%(sender)", string(sender), "%(recipient)", string(recipient)).Replace(arg)
 		if strings.Contains(arg, "%(") {
 			g.disable(v.line, "arguments", "not carried over: mailhaul has %%F for %%(sender), %%T for %%(recipient), and no more; the maildir here is a guess")

@@ -59,17 +59,33 @@ func (p *printer) comment(indent, text string) {
 	}
 }
 
-// findings writes one paragraph for each, with the file's name if the account does not say it.
+// findings writes one paragraph for each, and for several that say the same of one option. The
+// file's name is in it if the account does not say it.
 func (p *printer) findings(all []Finding, file bool) {
-	for _, f := range all {
+	told := map[Finding]bool{}
+	for i, f := range all {
+		same := f
+		same.Line = 0
+		if told[same] {
+			continue
+		}
+		told[same] = true
+		lines := strconv.Itoa(f.Line)
+		for _, g := range all[i+1:] {
+			if g.File == f.File && g.Option == f.Option && g.Text == f.Text && g.Line != f.Line {
+				lines += ", " + strconv.Itoa(g.Line)
+			}
+		}
 		what := ""
 		switch {
 		case file && f.Line > 0:
-			what = fmt.Sprintf("%s:%d", f.File, f.Line)
+			what = f.File + ":" + lines
 		case file:
 			what = f.File
+		case strings.Contains(lines, ","):
+			what = "lines " + lines
 		case f.Line > 0:
-			what = fmt.Sprintf("line %d", f.Line)
+			what = "line " + lines
 		}
 		if f.Option != "" {
 			what = strings.TrimPrefix(what+", "+f.Option, ", ")
