@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -57,6 +59,65 @@ func TestImportedConfigurationLoads(t *testing.T) {
 	}
 }
 
+// What is imported of configurations with a few words wrong can be loaded all the same.
+func TestImportOfDamagedConfiguration(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	random := rand.New(rand.NewPCG(1, 2))
+	words := regexp.MustCompile(`\s+|[^\s"'=:,;()]+|.`)
+	odd := []string{"", "\x00", "\x01", "\xff", "ü", "$x", "~", "%", "\\", "''", `""`, "-x", "/", "0", "99999", "unix:/x", "none", "\u202e", "[", "]", "%F", "`", "127.0.0.1"}
+	loaded := map[peer.Program]int{}
+	for n := range 1600 {
+		p := peer.Programs[n%len(peer.Programs)]
+		files, err := filepath.Glob("peer/testdata/" + string(p) + "/*.conf")
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		text, err := os.ReadFile(files[random.IntN(len(files))])
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := words.FindAllString(string(text), -1)
+		for range 1 + random.IntN(6) {
+			i := random.IntN(len(w))
+			switch random.IntN(3) {
+			case 0:
+				w[i] = w[random.IntN(len(w))]
+			case 1:
+				w[i] = odd[random.IntN(len(odd))]
+			default:
+				w[i] += odd[random.IntN(len(odd))]
+			}
+		}
+		loaded[p] += loadImported(t, home, p, []byte(strings.Join(w, "")))
+	}
+	for _, p := range peer.Programs {
+		if loaded[p] < 50 {
+			t.Errorf("%s: only %d accounts were understood", p, loaded[p])
+		}
+	}
+}
+
+// loadImported loads what is imported of a text, and counts the accounts.
+func loadImported(t *testing.T, home string, p peer.Program, text []byte) int {
+	imp, err := peer.Read(p, []peer.Source{{Name: "rc", Text: text}}, peer.Site{Home: home, User: "joe", Getenv: os.Getenv})
+	if err != nil || len(imp.Accounts) == 0 {
+		return 0
+	}
+	var out bytes.Buffer
+	if err := imp.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(home, "config.toml")
+	if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := loadConfig(file, func(string) bool { return true }); err != nil {
+		t.Errorf("%v\n%s\nof\n%s", err, out.String(), text)
+	}
+	return len(imp.Accounts)
+}
+
 // What is imported of any text at all can be loaded.
 func FuzzImport(f *testing.F) {
 	for i, p := range peer.Programs {
@@ -72,24 +133,9 @@ func FuzzImport(f *testing.F) {
 			f.Add(uint8(i), text)
 		}
 	}
-	home := f.TempDir()
-	f.Setenv("HOME", home)
 	f.Fuzz(func(t *testing.T, program uint8, text []byte) {
-		site := peer.Site{Home: home, User: "joe", Getenv: os.Getenv}
-		imp, err := peer.Read(peer.Programs[int(program)%len(peer.Programs)], []peer.Source{{Name: "rc", Text: text}}, site)
-		if err != nil || len(imp.Accounts) == 0 {
-			return
-		}
-		var out bytes.Buffer
-		if err := imp.Print(&out); err != nil {
-			t.Fatal(err)
-		}
-		file := filepath.Join(t.TempDir(), "config.toml")
-		if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := loadConfig(file, func(string) bool { return true }); err != nil {
-			t.Errorf("%v\n%s", err, out.String())
-		}
+		home := t.TempDir()
+		t.Setenv("HOME", home)
+		loadImported(t, home, peer.Programs[int(program)%len(peer.Programs)], text)
 	})
 }

@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -101,7 +100,7 @@ func fdmNumber(words []string, units map[string]int64) int64 {
 func (f *fdmFile) proxy(a *fdmAccount, s fdmSet) {
 	u, err := url.Parse(s.value.text)
 	schemes := map[string]string{"socks": "socks5", "http": "http"}
-	if err != nil || s.value.unclear || s.value.command != "" || schemes[u.Scheme] == "" || u.Hostname() == "" || strings.ContainsAny(u.Host, "%\"' ") {
+	if err != nil || s.value.unclear || s.value.command != "" || schemes[u.Scheme] == "" || u.Hostname() == "" {
 		a.disable(s.line, "set proxy", "not carried over: it is no proxy that mailhaul understands")
 		return
 	}
@@ -109,8 +108,9 @@ func (f *fdmFile) proxy(a *fdmAccount, s fdmSet) {
 	if n, err := strconv.ParseUint(port, 10, 16); port == "" || err != nil || n == 0 {
 		port = map[string]string{"socks": "1080", "http": "80"}[u.Scheme]
 	}
-	if u.User != nil {
+	if !a.setProxy(schemes[u.Scheme], u.Hostname(), port) {
+		a.disable(s.line, "set proxy", "not carried over: it is no proxy that mailhaul understands")
+	} else if u.User != nil {
 		a.disable(s.line, "set proxy", "its user and password are not printed: put them into proxy, \"socks5://USER:PASSWORD@…\", in a file that only you can read")
 	}
-	a.set("proxy", schemes[u.Scheme]+"://"+net.JoinHostPort(u.Hostname(), port))
 }

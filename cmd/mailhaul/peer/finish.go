@@ -35,11 +35,12 @@ func (d *draft) disable(line int, option, format string, args ...any) {
 // left out with a finding: every account that is printed can be read.
 func (imp *Import) add(d *draft, site Site) {
 	a := &d.Account
+	d.sift()
 	if !d.place() {
 		imp.leaveOut(a, "it names no server with a port that mailhaul could reach")
 		return
 	}
-	if a.User == "" || !utf8.ValidString(a.User) || strings.ContainsAny(a.User, "\r\n\x00") {
+	if a.User == "" || !writable(a.User) {
 		imp.leaveOut(a, "it has no user that mailhaul could send")
 		return
 	}
@@ -54,6 +55,10 @@ func (imp *Import) add(d *draft, site Site) {
 		}
 	}
 	d.encryption()
+	if a.Get("auth") == "external" && a.Get("tls_cert") == nil {
+		a.unset("auth")
+		d.disable(0, "auth", "external needs TLS with a certificate, tls_cert")
+	}
 	d.secret(site)
 	if a.Get("deliver") == nil {
 		a.set("deliver", Table{{Key: "maildir", Value: "~/Mail/" + fileName(a.Name)}})
@@ -92,7 +97,7 @@ func (imp *Import) leaveOut(a *Account, why string) {
 func (d *draft) place() bool {
 	a := &d.Account
 	if path, ok := strings.CutPrefix(a.Host, "unix:"); ok {
-		if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "\r\n\x00") {
+		if !strings.HasPrefix(path, "/") || !writable(path) {
 			return false
 		}
 		a.set("server", a.Host)
@@ -150,6 +155,10 @@ func (d *draft) private() bool {
 // verify.
 func (d *draft) encryption() {
 	a := &d.Account
+	if !d.plain && strings.HasPrefix(a.Host, "unix:") && a.Get("tls_server_name") == nil {
+		d.plain = true
+		a.note(0, "tls", "over the socket there is none; there it needs tls_server_name, the name in the certificate")
+	}
 	switch {
 	case d.plain && d.private():
 		a.set("tls", "none")
@@ -168,17 +177,9 @@ func (d *draft) encryption() {
 		a.set("tls", "starttls", d.whyPlain+" If the server cannot do STLS, and the password may be read on the way: tls = \"none\" and cleartext = true.")
 	case d.startTLS:
 		a.set("tls", "starttls")
-	case strings.HasPrefix(a.Host, "unix:") && a.Get("tls_server_name") == nil:
-		a.set("tls", "none")
-		a.note(0, "tls", "over the socket there is none; TLS there needs tls_server_name")
-		return
 	}
 	if d.insecure {
 		a.note(0, "certificate", "mailhaul verifies it, which %s did not do here. Of a server that has one of its own, \"mailhaul check\" prints the key's pin for tls_pin, and tls_insecure = true lets the pin alone decide", d.program)
-	}
-	if a.Get("auth") == "external" && a.Get("tls_cert") == nil {
-		a.unset("auth")
-		d.disable(0, "auth", "external needs a certificate, tls_cert")
 	}
 	if a.Get("tls_key") != nil && a.Get("tls_cert") == nil {
 		a.unset("tls_key")
@@ -189,6 +190,9 @@ func (d *draft) encryption() {
 // secret puts a file in the place of a password. The command opens an editor on a file that only
 // its owner can read: so the password is in no history and no process list.
 func (d *draft) secret(site Site) {
+	if !d.literal && d.Get("password_command") == nil && d.Get("netrc") == nil && d.Get("auth") != "external" {
+		d.literal = true // there was one that cannot be written
+	}
 	if !d.literal {
 		return
 	}
@@ -212,18 +216,22 @@ var order = []string{
 	"tls_ca", "tls_pin", "tls_cert", "tls_key", "tls_server_name", "tls_min",
 }
 
-// tidy leaves out what TOML cannot hold, and puts the rest in order.
-func (a *Account) tidy() {
-	for _, s := range slices.Clone(a.Settings) {
-		if !writable(s.Value) {
-			a.unset(s.Key)
-			a.note(0, s.Key, "left out: it is not UTF-8, or has a NUL in it")
-			if s.Key == "deliver" {
-				a.set("deliver", Table{{Key: "maildir", Value: "~/Mail/" + fileName(a.Name)}})
-				a.set("disabled", true, "Not before you have decided about this: deliver.")
-			}
+// sift leaves out what TOML cannot hold. It comes first: other settings depend on what is left.
+func (d *draft) sift() {
+	for _, s := range slices.Clone(d.Settings) {
+		if writable(s.Value) {
+			continue
+		}
+		d.unset(s.Key)
+		d.note(0, s.Key, "left out: it is empty, or not UTF-8, or has a character in it that cannot be written")
+		if s.Key == "deliver" || s.Key == "tunnel" || s.Key == "password_command" {
+			d.undecided = append(d.undecided, s.Key)
 		}
 	}
+}
+
+// tidy puts settings and findings in order.
+func (a *Account) tidy() {
 	slices.SortStableFunc(a.Settings, func(x, y Setting) int {
 		return slices.Index(order, x.Key) - slices.Index(order, y.Key)
 	})

@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -26,10 +25,8 @@ func (d *draft) mpopServer(m *mpopAccount) {
 		if c, ok := m.is("proxy_port"); ok {
 			port = c.arg
 		}
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || strings.ContainsAny(proxy.arg, "/?#@\\ %[]") {
+		if !d.setProxy("socks5", proxy.arg, port) {
 			d.disable(proxy.line, "proxy_host", "not carried over: it is no host with a port")
-		} else {
-			d.set("proxy", "socks5://"+net.JoinHostPort(proxy.arg, port))
 		}
 	}
 	if c, ok := m.is("source_ip"); ok {
@@ -80,6 +77,8 @@ func (d *draft) mpopTLS(m *mpopAccount) {
 		}
 	}
 	if c, ok := m.is("tls_host_override"); ok {
+		d.set("tls_server_name", c.arg)
+	} else if c, ok := m.is("host"); ok && strings.HasPrefix(d.Host, "unix:") && !d.plain {
 		d.set("tls_server_name", c.arg)
 	}
 	for _, name := range []string{"tls_crl_file", "tls_priorities", "tls_min_dh_prime_bits", "tls_force_sslv3"} {

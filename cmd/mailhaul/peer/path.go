@@ -2,6 +2,8 @@ package peer
 
 import (
 	"errors"
+	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -91,3 +93,14 @@ func (d *draft) deliverArgs(line int, option string, args []string, shell bool, 
 
 // seconds makes a duration.
 func seconds(n int64) string { return strconv.FormatInt(n, 10) + "s" }
+
+// setProxy sets the proxy, and tells whether it can be one.
+func (a *Account) setProxy(scheme, host, port string) bool {
+	addr, err := netip.ParseAddr(host)
+	n, bad := strconv.ParseUint(port, 10, 16)
+	if bad != nil || n == 0 || !validHost(host) && (err != nil || addr.Zone() != "") || strings.ContainsAny(host, "%?#{}|^`") {
+		return false
+	}
+	a.set("proxy", scheme+"://"+net.JoinHostPort(host, port))
+	return true
+}

@@ -180,14 +180,14 @@ func quote(s string) string {
 	return b.String()
 }
 
-// writable tells whether a value can be written: TOML is UTF-8 without NUL.
+// writable tells whether mailhaul takes a value: TOML is UTF-8, and only a command's arguments may
+// have line breaks.
 func writable(v any) bool {
-	fine := func(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 	switch v := v.(type) {
 	case string:
-		return fine(v)
+		return v != "" && utf8.ValidString(v) && !strings.ContainsAny(v, "\r\n\x00")
 	case []string:
-		return !slices.ContainsFunc(v, func(s string) bool { return !fine(s) })
+		return !slices.ContainsFunc(v, func(s string) bool { return !utf8.ValidString(s) || strings.ContainsRune(s, 0) })
 	case Table:
 		return !slices.ContainsFunc(v, func(s Setting) bool { return !writable(s.Value) })
 	}
