@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/textproto"
 	"os"
@@ -65,14 +67,15 @@ func (d *dovecot) quiet(t *testing.T) {
 }
 
 // mover writes a configuration by which an account's mail moves from old into the maildir of fresh.
-func mover(t *testing.T, old, fresh *dovecot, more string) (config string) {
+// more are keys of deliver, lines more of the account.
+func mover(t *testing.T, old, fresh *dovecot, more string, lines ...string) (config string) {
 	t.Helper()
 	dir := t.TempDir()
 	if os.Getuid() == 0 {
 		more += `, owner = "nobody"`
 	}
 	return write(t, dir, "c.toml", fmt.Sprintf("state_dir = %q\n[accounts.move]\nserver = %q\ntls = \"none\"\nuser = \"bob\"\npassword = \"secret\"\n"+
-		"deliver = { maildir = %q, %s }\n", dir+"/state", old.addr, filepath.Join(fresh.dir, "mail"), more), 0o600)
+		"deliver = { maildir = %q, %s }\n%s", dir+"/state", old.addr, filepath.Join(fresh.dir, "mail"), more, strings.Join(lines, "")), 0o600)
 }
 
 func manyMails(n int) (mails []string) {
@@ -219,6 +222,65 @@ func TestMoveToMbox(t *testing.T) {
 	// In the order of delivery: what had to be retrieved twice stands behind the rest.
 	if got := slices.Sorted(slices.Values(fresh.uidl(t))); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
 		diffIDs(t, got, want)
+	}
+	fresh.quiet(t)
+}
+
+// sizes are those that LIST announces, or that came, by unique-id.
+func sizes(t *testing.T, config string, args ...string) map[string]float64 {
+	t.Helper()
+	stdout, stderr, status := mailhaul(t, append([]string{"-c", config}, args...)...)
+	if status != 0 {
+		t.Fatalf("%q: status %d\n%s%s", args, status, stdout, stderr)
+	}
+	got := map[string]float64{}
+	for _, line := range strings.Split(strings.TrimSpace(stdout), "\n") {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		uid, _ := m["uid"].(string)
+		if size, ok := m["size"].(float64); ok && uid != "" {
+			got[uid] = size
+		}
+	}
+	return got
+}
+
+// What the name of a file says of its size is what Dovecot lists, and what it then sends. And verify
+// finds all that was moved.
+func TestMovedSizes(t *testing.T) {
+	for _, way := range keepWays {
+		old := startDovecot(t)
+		fresh := startDovecotWith(t, way.settings)
+		old.seed(t, manyMails(5))
+		config := mover(t, old, fresh, fmt.Sprintf("uidl = %q", way.uidl), "keep = true\n")
+		sizes(t, config, "fetch", "--json")
+		if stdout, stderr, status := mailhaul(t, "-c", config, "verify", "--retrieve", "move"); status != 0 {
+			t.Errorf("%s: verify: status %d\n%s%s", way.uidl, status, stdout, stderr)
+		}
+		dir := t.TempDir()
+		config = write(t, dir, "c.toml", fmt.Sprintf("state_dir = %q\n[accounts.again]\nserver = %q\ntls = \"none\"\nuser = \"bob\"\npassword = \"secret\"\nkeep = true\n"+
+			"deliver = { maildir = %q }\n", dir+"/state", fresh.addr, dir+"/mail"), 0o600)
+		listed := sizes(t, config, "list", "--json", "again")
+		if came := sizes(t, config, "fetch", "--json"); len(came) != 15 || !maps.Equal(listed, came) {
+			t.Errorf("%s: listed\n%v, came\n%v", way.uidl, listed, came)
+		}
+		fresh.quiet(t)
+	}
+}
+
+// A subfolder is the one that Dovecot knows by that name.
+func TestFolderInDovecot(t *testing.T) {
+	need(t, "doveadm")
+	old, fresh := startDovecot(t), startDovecot(t)
+	old.seed(t, realMail()[:2])
+	const folder = "Gelöscht.Ärger & so"
+	config := mover(t, old, fresh, fmt.Sprintf("folder = %q, flags = \"S\", mode = \"0644\"", folder))
+	sizes(t, config, "fetch", "--json")
+	out, err := exec.Command("doveadm", "-c", fresh.dir+"/dovecot.conf", "fetch", "-u", "bob", "mailbox flags", "mailbox", folder).CombinedOutput()
+	if want := "mailbox: " + folder + "\nflags: \\Seen"; err != nil || strings.Count(string(out), want) != 2 {
+		t.Errorf("%v\n%s, want twice %q", err, out, want)
 	}
 	fresh.quiet(t)
 }
