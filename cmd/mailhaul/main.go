@@ -96,7 +96,8 @@ func (m *program) app() *cli.App {
 		Usage:   "retrieve mail over POP3, deliver it, delete it on the server",
 		Version: versionName(buildInfo()),
 		Description: `mailhaul reads accounts from a TOML file, retrieves what is new, delivers it to a
-maildir, an mbox or a command, records it, and only then deletes it on the server.
+maildir, an mbox, a command or a mail server, records it, and only then deletes it on
+the server.
 
    mailhaul demo                  see it work, without any configuration
    mailhaul fetch --dry-run       what would be done
