@@ -84,18 +84,7 @@ func (m *program) fetch(c *cli.Context) error {
 		defer cancel()
 	}
 
-	if c.IsSet("only-failed") {
-		sel.only, err = m.failedIn(c.String("only-failed"))
-	}
-	var cfg *Config
-	if err == nil {
-		cfg, err = loadConfig(m.configPath, func(name string) bool { return sel.takes(name) && !canAsk() })
-	}
-	var accounts []*Account
-	if err == nil {
-		m.warnOfUnknown(cfg, sel.only)
-		accounts, err = sel.from(cfg)
-	}
+	cfg, accounts, err := m.accountsToFetch(c, sel)
 	if err != nil {
 		m.report.failure(nil, err)
 		m.report.total(total{status: exitStatus(err)})
@@ -122,6 +111,21 @@ func (m *program) fetch(c *cli.Context) error {
 		}
 	}
 	return m.summarise(results, took, err)
+}
+
+// accountsToFetch reads the configuration and chooses from it.
+func (m *program) accountsToFetch(c *cli.Context, sel selection) (cfg *Config, accounts []*Account, err error) {
+	if c.IsSet("only-failed") {
+		if sel.only, err = m.failedIn(c.String("only-failed")); err != nil {
+			return nil, nil, err
+		}
+	}
+	if cfg, err = loadConfig(m.configPath, func(name string) bool { return sel.takes(name) && !canAsk() }); err != nil {
+		return nil, nil, err
+	}
+	m.warnOfUnknown(cfg, sel.only)
+	accounts, err = sel.from(cfg)
+	return cfg, accounts, err
 }
 
 // A result is how one account ended.

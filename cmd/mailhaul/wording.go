@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+
+	"mailhaul/fetch"
+)
+
+// which names a message for a person.
+func which(e fetch.Event) string {
+	s := "message"
+	if e.Num > 0 {
+		s += fmt.Sprintf(" %d", e.Num)
+	}
+	if e.UID != "" {
+		s += fmt.Sprintf(" (unique-id %s)", visible(e.UID))
+	}
+	if e.Size > 0 {
+		s += ", " + sizeText(e.Size)
+	}
+	return s
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+func messages(n int) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return fmt.Sprintf("%d messages", n)
+}
+
+// sizeText gives a size in the units of the configuration.
+func sizeText(n int64) string {
+	switch f := float64(n); {
+	case n == 1:
+		return "1 byte"
+	case n < 1000:
+		return fmt.Sprintf("%d bytes", n)
+	case f < 999_950:
+		return fmt.Sprintf("%.1f kB", f/1e3)
+	case f < 999_950_000:
+		return fmt.Sprintf("%.1f MB", f/1e6)
+	default:
+		return fmt.Sprintf("%.1f GB", f/1e9)
+	}
+}
