@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -50,4 +51,23 @@ func TestJoinWords(t *testing.T) {
 			t.Errorf("%q: %q, %d", tt.parts, words, cut)
 		}
 	}
+}
+
+// Whatever is in a line, completing it neither fails nor prints what is no line.
+func FuzzCompletions(f *testing.F) {
+	for _, line := range []string{"", "fetch wo", "fetch --progress = a", "-c x list", "help state", "state forget --", `'a "b\`, "import fetchmail -- x", "--=", ": : =", "show work $(x) `y`"} {
+		f.Add(line)
+	}
+	f.Setenv("MAILHAUL_CONFIG", "testdata/none.toml")
+	app := (&program{report: &report{}}).app()
+	f.Fuzz(func(t *testing.T, line string) {
+		words := strings.Split(line, " ")
+		for _, shell := range []string{"bash", "zsh", "fish"} {
+			for _, got := range completions(app, shell, words) {
+				if got == "" || strings.ContainsAny(got, "\n\r\x00\x1b") {
+					t.Errorf("%s: %q: %q", shell, line, got)
+				}
+			}
+		}
+	})
 }
