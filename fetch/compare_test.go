@@ -61,6 +61,7 @@ func TestComparison(t *testing.T) {
 		{name: "twice", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A"), storedOf(compareNonce, "a", 1, "A")), want: "extra:a verified:a"},
 		{name: "delivered in two runs", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A"), storedOf("ba9876543210", "a", 1, "A")), want: "extra:a verified:a"},
 		{name: "changed", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "?")), want: "changed:a"},
+		{name: "twice, one changed", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "?"), storedOf(compareNonce, "a", 1, "A")), want: "changed:a verified:a"},
 		{name: "changed, between others", before: at(a, b), stored: have(storedOf(compareNonce, "a", 1, "?"), storedOf(compareNonce, "y", 1, "Y"), storedOf(compareNonce, "b", 1, "?"), storedOf(compareNonce, "z", 1, "Z")), want: "changed:a changed:b verified: verified:"},
 		{name: "its trace taken away", before: at(a), stored: have(plain), want: "verified:a"},
 		{name: "one copy for two", before: at(a, recordedAs(d, "c", 1, "A")), stored: have(plain), want: "missing:c verified:a"},

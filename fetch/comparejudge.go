@@ -44,29 +44,39 @@ func (c *Comparison) nonces() map[string]map[string][]*deliver.Stored {
 	return all
 }
 
-// take takes the copies with one delivery id out of what is left.
-func (c *Comparison) take(all map[string][]*deliver.Stored, nonce, uid string, copy int) []*deliver.Stored {
-	id := deliveryID(nonce, uid, max(copy, 1))
-	found := all[id]
+// take takes the copies with one delivery id out of what is left of a run.
+func take(left map[string][]*deliver.Stored, id string) []*deliver.Stored {
+	found := left[id]
 	for _, s := range found {
 		s.ID = "" // done
 	}
-	delete(all, id)
+	delete(left, id)
 	return found
 }
 
-// changed finds copies of recorded messages whose text is another one.
+// changed finds copies of recorded messages whose text is another one. Those that were found by
+// their delivery id tell it; for the others it is computed for each run that something is left of.
 func (c *Comparison) changed() {
 	runs := c.nonces()
+	var lost []*recorded
+	tell := func(r *recorded, copies []*deliver.Stored) {
+		for _, s := range copies {
+			r.changed = true
+			c.counts.Changed++
+			c.findings = append(c.findings, Finding{Type: Changed, UID: r.UID, Copy: r.Copy, Size: s.Size,
+				Reason: "its text is not what was delivered", Stored: s})
+		}
+	}
+	for _, r := range c.entries {
+		if r.at == nil || r.at.ID == "" {
+			lost = append(lost, r)
+			continue
+		}
+		tell(r, take(runs[r.at.ID[:len(r.at.ID)-deliveryHash]], r.at.ID))
+	}
 	for _, nonce := range slices.Sorted(maps.Keys(runs)) {
-		all := runs[nonce]
-		for _, r := range c.entries {
-			for _, s := range c.take(all, nonce, r.UID, r.Copy) {
-				r.changed = true
-				c.counts.Changed++
-				c.findings = append(c.findings, Finding{Type: Changed, UID: r.UID, Copy: r.Copy, Size: s.Size,
-					Reason: "its text is not what was delivered", Stored: s})
-			}
+		for _, r := range lost {
+			tell(r, take(runs[nonce], deliveryID(nonce, r.UID, max(r.Copy, 1))))
 		}
 	}
 	c.unknown = remaining(c.unknown)
@@ -92,6 +102,16 @@ func (c *Comparison) unrecorded(after *state.File, listing []Listed) {
 			fresh = append(fresh, l)
 		}
 	}
+	before := make(map[string]bool, len(c.entries))
+	for _, r := range c.entries {
+		before[nextKey(r.UID, max(r.Copy, 1))] = true
+	}
+	var since []state.Entry // recorded while it was compared
+	for e := range after.All() {
+		if (e.Status == state.Delivered || e.Status == state.Deleted) && !before[nextKey(e.UID, max(e.Copy, 1))] {
+			since = append(since, e)
+		}
+	}
 	begin, open := after.Interrupted()
 	runs := c.nonces()
 	for _, nonce := range slices.Sorted(maps.Keys(runs)) {
@@ -105,13 +125,11 @@ func (c *Comparison) unrecorded(after *state.File, listing []Listed) {
 			}
 			continue
 		}
-		for e := range after.All() { // recorded since
-			if e.Status == state.Delivered || e.Status == state.Deleted {
-				c.take(all, nonce, e.UID, e.Copy)
-			}
+		for _, e := range since {
+			take(all, deliveryID(nonce, e.UID, max(e.Copy, 1)))
 		}
 		for _, l := range fresh {
-			for _, s := range c.take(all, nonce, l.UID, l.Nth) {
+			for _, s := range take(all, deliveryID(nonce, l.UID, l.Nth)) {
 				c.counts.Extra++
 				c.findings = append(c.findings, Finding{Type: Extra, UID: l.UID, Copy: l.Nth, Size: s.Size,
 					Reason: "delivered, and not recorded: the message is listed and will be delivered again", Stored: s})

@@ -43,6 +43,7 @@ func TestExitStatus(t *testing.T) {
 		{"nothing", nil, 0},
 		{"usage", usagef("x"), 64},
 
+		{"init found nothing", &notFoundError{Domain: "example.com"}, 69},
 		{"verify found something", &disagreementError{Counts: fetch.Counts{Missing: 1}}, 65},
 		{"left", &fetch.LeftError{Messages: 1}, 65},
 		{"left for now", &fetch.LeftError{Messages: 1, Temporary: true}, 75},
