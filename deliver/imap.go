@@ -181,7 +181,6 @@ func (m *IMAP) failed(err error, about bool) error {
 		switch reply.Code {
 		case imap.ResponseCodeNonExistent, imap.ResponseCodeTryCreate, imap.ResponseCodeNoPerm, imap.ResponseCodeCannot:
 			e.Err = fmt.Errorf("%w: %w", ErrCreate, err)
-			break
 		case imap.ResponseCodeUnavailable, imap.ResponseCodeServerBug, imap.ResponseCodeInUse, imap.ResponseCodeOverQuota, imap.ResponseCodeLimit:
 			e.Temporary = true
 		}

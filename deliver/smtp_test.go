@@ -22,7 +22,6 @@ type taker struct {
 	mu    sync.Mutex
 	got   []string // "FROM>TO: text"
 	auth  int
-	limit int64
 }
 
 func (k *taker) NewSession(*smtp.Conn) (smtp.Session, error) { return &taking{k: k}, nil }
