@@ -179,7 +179,7 @@ func (m *IMAP) failed(err error, about bool) error {
 		e.Err = fmt.Errorf("%w: %w", ErrLogin, err)
 	case errors.As(err, &reply) && reply.Type != imap.StatusResponseTypeBye:
 		switch reply.Code {
-		case imap.ResponseCodeNonExistent, imap.ResponseCodeTryCreate, imap.ResponseCodeNoPerm, imap.ResponseCodeCannot:
+		case imap.ResponseCodeNonExistent, imap.ResponseCodeTryCreate, imap.ResponseCodeNoPerm:
 			e.Err = fmt.Errorf("%w: %w", ErrCreate, err)
 		case imap.ResponseCodeUnavailable, imap.ResponseCodeServerBug, imap.ResponseCodeInUse, imap.ResponseCodeOverQuota, imap.ResponseCodeLimit:
 			e.Temporary = true
