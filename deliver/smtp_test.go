@@ -19,9 +19,9 @@ import (
 
 // A taker is a mail server that keeps what it is given.
 type taker struct {
-	mu    sync.Mutex
-	got   []string // "FROM>TO: text"
-	auth  int
+	mu   sync.Mutex
+	got  []string // "FROM>TO: text"
+	auth int
 }
 
 func (k *taker) NewSession(*smtp.Conn) (smtp.Session, error) { return &taking{k: k}, nil }
