@@ -127,7 +127,7 @@ func (r *maildirReader) file(path string, yield func(Stored, error) bool) error 
 	case errors.Is(err, fs.ErrNotExist):
 		r.missed = true
 		return nil
-	case errors.Is(err, unix.ELOOP):
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.EMLINK): // a symbolic link; on FreeBSD the latter
 		return nil
 	case err != nil:
 		return err

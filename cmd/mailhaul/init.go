@@ -90,7 +90,7 @@ func (m *program) init(c *cli.Context, find *finder) error {
 		s.remark("nothing was sent there; to name another server: --server")
 		return nil
 	case errors.Is(err, errUnasked):
-		s.remark("the login was not tried: only you can say whether this is your server (--yes, or --server)")
+		s.remark("the login was not tried: only you can say whether this is your server: --yes, and if it is not of the address' domain, --server, too")
 		if path != "" {
 			return usagef("--write needs a server that is confirmed: by --yes if it is of the address' domain, or by --server")
 		}
