@@ -33,7 +33,7 @@ func (f *fdmFile) deliver(a *fdmAccount, action fdmAction) {
 		}
 		a.deliverTo(action.line, "action pipe", command)
 	default:
-		a.disable(action.line, "action", "not carried over: mailhaul delivers to a maildir, an mbox or a command"+guess)
+		a.disable(action.line, "action", "not carried over: mailhaul has no destination like it"+guess)
 	}
 }
 

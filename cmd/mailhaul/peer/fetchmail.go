@@ -129,8 +129,11 @@ type fetchmailAccount struct {
 	local     []string // local names
 	localLine int
 	mda       *fetchmailOption
-	elsewhere *fetchmailOption // bsmtp, lmtp
+	bsmtp     *fetchmailOption
 	smtp      *fetchmailOption
+	lmtp      bool
+	domain    string // smtpaddress
+	address   string // smtpname
 	plugin    *fetchmailOption
 }
 
@@ -231,21 +234,42 @@ func (a *fetchmailAccount) destination() {
 		a.disable(a.localLine, "is", "several recipients: mailhaul does not find out for whom a message is, and delivers each once")
 		local = ""
 	}
-	o := a.elsewhere
-	if o == nil && a.mda == nil {
-		o = a.smtp
-	}
 	switch {
-	case o != nil:
-		a.disable(o.line, o.name, "mailhaul delivers to a maildir, an mbox or a command; the maildir here is a guess")
+	case a.bsmtp != nil:
+		a.disable(a.bsmtp.line, "bsmtp", "not carried over: mailhaul writes no batch; the maildir here is a guess")
 	case a.mda != nil:
 		a.deliverMDA(local)
-	case plainName(local):
-		a.draft.set("deliver", Table{{Key: "command", Value: []string{"/usr/sbin/sendmail", "-i", "-f", "%F", "--", local}}},
-			"fetchmail gives mail to the SMTP server of this machine, which sendmail does, too. A maildir or an mbox needs none: deliver = { maildir = \"~/Mail\" }.")
+	case plainName(local) || plainName(a.address):
+		a.mailServer(local)
 	default:
 		a.disable(a.Line, "mda", "there is none, and it is not clear to whom mail is to go; the maildir here is a guess")
 	}
+}
+
+// mailServer makes the destination of smtphost: "host", "host/port", or with lmtp also the path of
+// a socket. fetchmail speaks in clear to it, which over a network mailhaul does not by itself.
+func (a *fetchmailAccount) mailServer(local string) {
+	host, port, line := "localhost", "", a.Line
+	if a.smtp != nil {
+		line = a.smtp.line
+		host, port, _ = strings.Cut(a.smtp.args[0], "/")
+		if len(a.smtp.args) > 1 {
+			a.note(line, "smtphost", "the first alone is carried over")
+		}
+	}
+	to := local + "@localhost"
+	switch {
+	case plainName(a.address):
+		to = a.address
+	case plainName(a.domain):
+		to = local + "@" + a.domain
+	}
+	protocol := "smtp"
+	if a.lmtp || host == "" { // a path is always of a socket for LMTP
+		protocol = "lmtp"
+	}
+	comment := "As fetchmail does it, to the mail server that has the mailboxes. A maildir or an mbox needs none: deliver = { maildir = \"~/Mail\" }."
+	a.serverDelivery(line, "smtphost", protocol, host, port, to, comment)
 }
 
 func (a *fetchmailAccount) deliverMDA(local string) {

@@ -1,7 +1,5 @@
 package peer
 
-import "strings"
-
 // fetchmailReasons say why an option is not carried over.
 var fetchmailReasons = map[string]string{
 	"aka": "not carried over: it finds out for whom a message is, which mailhaul does not", "localdomains": "not carried over: it finds out for whom a message is, which mailhaul does not",
@@ -9,10 +7,10 @@ var fetchmailReasons = map[string]string{
 	"envelope": "not carried over: %T and $MAILHAUL_RECIPIENT are from Delivered-To, X-Original-To or Envelope-To, else the user",
 	"dns":      "without a meaning here: it finds out for whom a message is", "checkalias": "without a meaning here: it finds out for whom a message is",
 	"interval": "not carried over: each run is for all accounts; a timer of its own can run mailhaul fetch ACCOUNT", "interface": "not carried over: mailhaul does not look at interfaces",
-	"monitor": "not carried over: mailhaul does not look at interfaces", "plugout": "not carried over: mailhaul has no SMTP",
+	"monitor": "not carried over: mailhaul does not look at interfaces", "plugout": "not carried over: mailhaul connects by itself",
 	"tracepolls": "not needed: the Received field names the account", "principal": "not carried over: there is no Kerberos",
-	"esmtpname": "not carried over: mailhaul has no SMTP", "esmtppassword": "not carried over: mailhaul has no SMTP",
-	"smtpaddress": "not carried over: mailhaul has no SMTP", "smtpname": "not carried over: mailhaul has no SMTP", "antispam": "not carried over: mailhaul has no SMTP",
+	"esmtpname": "not carried over: a login at the mail server is user and a secret in deliver", "esmtppassword": "not carried over: a login at the mail server is user and a secret in deliver",
+	"antispam":   "not carried over: mail that its destination refuses stays on the server and is reported",
 	"bad-header": "not needed: no header is too bad to be delivered", "folder": "POP3 has no folders",
 	"preconnect":     "is not run by mailhaul: run it before mailhaul, or make it the account's tunnel",
 	"postconnect":    "is not run by mailhaul: run it after mailhaul",
@@ -21,13 +19,13 @@ var fetchmailReasons = map[string]string{
 	"rewrite":        "not carried over: mailhaul changes nothing in a message",
 	"stripcr":        "not needed: line ends are those of this machine",
 	"forcecr":        "not carried over: line ends are those of this machine",
-	"pass8bits":      "not carried over: mailhaul has no SMTP",
+	"pass8bits":      "not carried over: what is in a message stays as it is",
 	"dropstatus":     "not carried over: mailhaul changes nothing in a message",
 	"dropdelivered":  "not carried over: mailhaul changes nothing in a message",
 	"mimedecode":     "not carried over: mailhaul changes nothing in a message",
 	"idle":           "of IMAP, not POP3",
 	"warnings":       "not carried over: a message that stays is reported at each run, once a day where nothing changes",
-	"batchlimit":     "not carried over: mailhaul has no SMTP",
+	"batchlimit":     "not carried over: a session with the mail server is as long as the run",
 	"fetchsizelimit": "not needed: sizes are asked for in one command",
 	"expunge":        "not needed: each message is recorded before it is deleted",
 	"properties":     "means nothing to fetchmail itself",
@@ -94,12 +92,16 @@ func (a *fetchmailAccount) option(o fetchmailOption) {
 		a.limit(o, "max_messages")
 	case "mda":
 		a.mda = &o
-	case "bsmtp", "lmtp":
-		a.elsewhere = &o
+	case "bsmtp":
+		a.bsmtp = &o
+	case "lmtp":
+		a.lmtp = !o.no
 	case "smtphost":
-		if strings.Join(o.args, " ") != "localhost" {
-			a.smtp = &o
-		}
+		a.smtp = &o
+	case "smtpaddress":
+		a.domain = o.arg()
+	case "smtpname":
+		a.address = o.arg()
 	default:
 		if o.no { // neither does mailhaul
 			return

@@ -51,9 +51,9 @@ func fetchmailArities() map[string]int {
 	all := map[string]int{}
 	for arity, names := range map[int]string{
 		flagOption: "uidl dns checkalias tracepolls ssl sslcertck keep flush limitflush fetchall rewrite stripcr forcecr pass8bits " +
-			"dropstatus dropdelivered mimedecode idle bouncemail spambounce softbounce syslog invisible showdots",
+			"dropstatus dropdelivered mimedecode idle bouncemail spambounce softbounce syslog invisible showdots lmtp",
 		wordOption: "via protocol service port interval authenticate timeout envelope qvirtual principal esmtpname esmtppassword bad-header " +
-			"interface monitor plugin plugout user password mda bsmtp lmtp preconnect postconnect limit warnings batchlimit fetchlimit " +
+			"interface monitor plugin plugout user password mda bsmtp preconnect postconnect limit warnings batchlimit fetchlimit " +
 			"fetchsizelimit fastuidl expunge properties smtpaddress smtpname sslkey sslcert sslproto sslcertfile sslcertpath " +
 			"sslcommonname sslfingerprint logfile idfile pidfile daemon postmaster",
 		listOption: "aka localdomains folder smtphost fetchdomains antispam",

@@ -65,10 +65,12 @@ func (g *getmailAccount) destination(s *getmailSection) {
 		}
 	case "MDA_external":
 		g.external(s)
+	case "MDA_lmtp":
+		g.lmtp(s)
 	case "MultiDestination":
 		g.several(s)
 	default:
-		g.disable(kind.line, "destination", "%s is not carried over: mailhaul delivers to a maildir, an mbox or a command; the maildir here is a guess", printable(kind.text))
+		g.disable(kind.line, "destination", "%s is not carried over: mailhaul has no destination like it; the maildir here is a guess", printable(kind.text))
 	}
 }
 
@@ -139,6 +141,18 @@ func (g *getmailAccount) external(s *getmailSection) {
 		return
 	}
 	g.set("deliver", Table{{Key: "command", Value: words}})
+}
+
+// lmtp hands mail to a server; without override it is for whom the message says.
+func (g *getmailAccount) lmtp(s *getmailSection) {
+	g.unknown(s, map[string]string{"type": "", "host": "", "port": "", "override": "",
+		"fallback": "not carried over: without a recipient in the message it is the account's user"})
+	to := "%T"
+	if v, ok := s.get("override"); ok && v.text != "" {
+		to = escapePercent(v.text)
+	}
+	v, _ := s.get("host")
+	g.serverDelivery(v.line, "MDA_lmtp", "lmtp", v.text, s.text("port"), to, "")
 }
 
 // several follows a MultiDestination that has one destination.

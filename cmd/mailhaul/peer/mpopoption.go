@@ -133,7 +133,7 @@ func (d *draft) mpopDelivery(m *mpopAccount) {
 	case "mda":
 		d.deliverTo(c.line, "delivery mda", strings.ReplaceAll(arg, "%F", string(sender)))
 	default:
-		d.disable(c.line, "delivery", "mailhaul delivers to a maildir, an mbox or a command; the maildir here is a guess")
+		d.disable(c.line, "delivery", "mailhaul has no destination like it; the maildir here is a guess")
 	}
 }
 

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/netip"
@@ -103,4 +104,36 @@ func (a *Account) setProxy(scheme, host, port string) bool {
 	}
 	a.set("proxy", scheme+"://"+net.JoinHostPort(host, port))
 	return true
+}
+
+// serverDelivery makes a mail server the destination. host may be the path of a socket.
+func (d *draft) serverDelivery(line int, option, protocol, host, port, recipient, comment string) {
+	const guess = "; the maildir here is a guess"
+	tls, usual := "none", map[string]string{"smtp": "25", "lmtp": "24"}[protocol]
+	if strings.HasPrefix(host, "/") || host == "" && port != "" {
+		host = "unix:/" + strings.TrimPrefix(host+port, "/")
+	} else {
+		host = strings.TrimSuffix(strings.ToLower(host), ".")
+		n, err := strconv.ParseUint(cmp.Or(port, usual), 10, 16)
+		addr, notAddr := netip.ParseAddr(host)
+		if err != nil || n == 0 || !validHost(host) && notAddr != nil {
+			d.disable(line, option, "not carried over: it is no mail server with a port"+guess)
+			return
+		}
+		if host != "localhost" && (notAddr != nil || !addr.IsLoopback()) {
+			if tls = "starttls"; protocol == "lmtp" {
+				d.disable(line, option, "not carried over: LMTP goes in clear, and not over a network"+guess)
+				return
+			}
+			d.note(line, option, "%s sends in clear to it; mailhaul demands STARTTLS", d.program)
+		}
+		if host = net.JoinHostPort(host, strconv.FormatUint(n, 10)); tls == "none" {
+			host = strings.TrimSuffix(host, ":"+usual)
+		}
+	}
+	to := Table{{Key: protocol, Value: host}}
+	if protocol == "smtp" {
+		to = append(to, Setting{Key: "tls", Value: tls})
+	}
+	d.set("deliver", append(to, Setting{Key: "recipient", Value: recipient}), comment)
 }

@@ -60,7 +60,7 @@ func TestNoSecretInFindings(t *testing.T) {
 		"account a\nhost h\nuser u\ndelivery mbox m\npasswort MARKER\nMARKER\neval echo passwd MARKER\neval printf 'password MARKER\\n'\n":             Mpop,
 		"[retriever]\ntype=SimplePOP3Retriever\nserver=h\nusername=u\npasswort=MARKER\npassword_command=MARKER\n[destination]\ntype=Maildir\npath=/m/": Getmail,
 		"account \"a\" pop3 server \"h\" user \"u\" pass \"x\" \"MARKER\" MARKER\nset MARKER \"MARKER\"\nset proxy \"MARKER@x\"":                       Fdm,
-		"poll h proto pop3 esmtppassword MARKER user u password x preconnect MARKER properties MARKER smtpname MARKER":                                 Fetchmail,
+		"poll h proto pop3 esmtppassword MARKER user u password x preconnect MARKER properties MARKER":                                                 Fetchmail,
 	} {
 		imp, err := Read(p, []Source{{"rc", []byte(text)}}, testSite)
 		if err != nil {
