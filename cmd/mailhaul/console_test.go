@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 )
@@ -167,4 +169,14 @@ func TestEditorRefusesLongLines(t *testing.T) {
 	if line, err := e.line(""); line != "NOOP" || err != nil {
 		t.Errorf("%q, %v", line, err)
 	}
+}
+
+func TestAfterPause(t *testing.T) {
+	called := make(chan struct{}, 1)
+	stop := afterPause(func() { called <- struct{}{} })
+	if err := syscall.Kill(os.Getpid(), syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	<-called
+	stop()
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"golang.org/x/term"
 )
@@ -96,7 +98,35 @@ func newEditor(in, out *os.File) (e *editor, give func(), err error) {
 			return columns, lines
 		}
 	}
-	return e, func() { _ = term.Restore(fd, was) }, nil
+	back := afterPause(func() {
+		_ = byKey(fd)
+		_, _ = e.term.Write(nil) // shows the line again
+	})
+	return e, func() { back(); _ = term.Restore(fd, was) }, nil
+}
+
+// afterPause calls again whenever the program goes on after Ctrl-Z: the shell has made the terminal
+// its own meanwhile, and it would echo passwords. The function returned ends that.
+func afterPause(again func()) (stop func()) {
+	ch := make(chan os.Signal, 1)
+	done, ended := make(chan struct{}), make(chan struct{})
+	signal.Notify(ch, syscall.SIGCONT)
+	go func() { // the signal comes while a read waits
+		defer close(ended)
+		for {
+			select {
+			case <-ch:
+				again()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(ch)
+		close(done)
+		<-ended // what is restored afterwards stays
+	}
 }
 
 // edit makes an editor of a terminal that gives each key at once and echoes none.
