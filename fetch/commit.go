@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 // commit makes what is staged durable and records it, until nothing is staged.
 func (v *retrieval) commit(ctx context.Context) error {
 	for len(v.staged) > 0 {
-		if ctx.Err() != nil && v.r.find == nil {
-			v.r.t.Drop(len(v.staged))
+		if ctx.Err() != nil && v.find == nil {
+			v.t.Drop(len(v.staged))
 			v.staged = nil
 			return nil // the caller tells that it was stopped
 		}
@@ -25,7 +26,7 @@ func (v *retrieval) commit(ctx context.Context) error {
 		// What is under way is finished, also when the run is to end: its fate would be unknown.
 		// Only the wait for the lock of an mbox is not worth it.
 		cctx := ctx
-		if v.r.find == nil {
+		if v.find == nil {
 			cctx = context.WithoutCancel(ctx)
 		}
 		got, err := v.commitAwake(cctx)
@@ -65,7 +66,7 @@ func (v *retrieval) commit(ctx context.Context) error {
 
 // name tells the state, for a target that cannot be asked later, which message is given out next.
 func (v *retrieval) name() error {
-	if v.r.find != nil {
+	if v.find != nil {
 		return nil
 	}
 	next := nextKey(v.staged[0].it.uid, v.staged[0].it.copy)
@@ -83,7 +84,7 @@ func (v *retrieval) name() error {
 func (v *retrieval) commitAwake(ctx context.Context) ([]deliver.Receipt, error) {
 	r := v.r
 	if n, _ := r.c.Unanswered(); n > 0 || r.c.Err() != nil {
-		return r.t.Commit(ctx)
+		return v.t.Commit(ctx)
 	}
 	type outcome struct {
 		got []deliver.Receipt
@@ -93,7 +94,7 @@ func (v *retrieval) commitAwake(ctx context.Context) ([]deliver.Receipt, error) 
 	// silence for our death. The target is used by it alone until it is done.
 	done := make(chan outcome, 1)
 	go func() {
-		got, err := r.t.Commit(ctx)
+		got, err := v.t.Commit(ctx)
 		done <- outcome{got, err}
 	}()
 	alarm := time.NewTimer(nudge - time.Since(v.spoke))
@@ -129,6 +130,9 @@ func (v *retrieval) record(got []deliver.Receipt) error {
 			continue
 		}
 		e := r.entry(it.uid, it.copy, g)
+		if v.aside {
+			e.Quarantine = r.opts.Quarantine.Path
+		}
 		e.Reason = r.short(it, v.staged[i].octets)
 		if e.Reason != "" {
 			e.Reported = r.now
@@ -141,7 +145,13 @@ func (v *retrieval) record(got []deliver.Receipt) error {
 		if hint, err = r.find.Hint(); err != nil {
 			return err
 		}
-	} else if len(v.staged) > len(got) {
+	}
+	switch {
+	case v.aside: // what the command has had is as it was
+		if next = r.next; slices.ContainsFunc(es, func(e state.Entry) bool { return next == nextKey(e.UID, e.Copy) }) {
+			next = ""
+		}
+	case v.find == nil && len(v.staged) > len(got):
 		next = nextKey(v.staged[len(got)].it.uid, v.staged[len(got)].it.copy)
 	}
 	if err := r.st.Record(hint, next, es...); err != nil {

@@ -34,6 +34,7 @@ type camera struct {
 	deliver.Target
 	a    *account
 	film *film
+	name string // in front of when; "" for the destination
 }
 
 func (c *camera) Deliver(ctx context.Context, m *deliver.Message) error {
@@ -73,7 +74,7 @@ func (c *camera) Drop(n int) {
 func (c *camera) look(when string) *moment {
 	c.film.mu.Lock()
 	defer c.film.mu.Unlock()
-	m := &moment{when: when, dir: copied(c.a.t, c.a.dir)}
+	m := &moment{when: c.name + when, dir: copied(c.a.t, c.a.dir)}
 	c.film.moments = append(c.film.moments, m)
 	return m
 }

@@ -12,7 +12,7 @@ type Event struct {
 	Num         int    // message number in this session; 0 if none
 	UID         string // as the server sent it: opaque and hostile octets
 	Size        int64  // octets
-	Destination string // where it was delivered, or what the receiver answered
+	Destination string // where it was delivered, or what the receiver answered; of a Failed event: the quarantine
 	Reason      string // why it was skipped, deleted or failed; clear text for a person
 	Err         error  // of a Failed event
 	InDoubt     bool   // a Message that may have been delivered by a run that died
@@ -45,12 +45,13 @@ const (
 
 // A Summary counts what a run did.
 type Summary struct {
-	Messages  int   // on the server at the start
-	Delivered int   // delivered and recorded
-	Octets    int64 // of those
-	Deleted   int   // confirmed by QUIT
-	Skipped   int   // left on purpose: kept, seen, too many for this run
-	Left      int   // left although wanted: failed, refused, too large
-	Undone    bool  // something was retrieved and not delivered
-	Open      bool  // the session goes on: see Options.More
+	Messages    int   // on the server at the start
+	Delivered   int   // delivered and recorded
+	Octets      int64 // of those
+	Deleted     int   // confirmed by QUIT
+	Skipped     int   // left on purpose: kept, seen, too many for this run
+	Quarantined int   // delivered to the quarantine, and recorded
+	Left        int   // left although wanted: failed, refused, too large
+	Undone      bool  // something was retrieved and not delivered
+	Open        bool  // the session goes on: see Options.More
 }

@@ -25,6 +25,7 @@ type Options struct {
 	DeleteAfter time.Duration            // with Keep: delete them when they were delivered so long ago; 0 = never
 	MaxSize     int64                    // octets; larger messages stay and are reported; 0 = no limit
 	MaxMessages int                      // retrieve at most so many; 0 = no limit
+	Quarantine  Quarantine               // for messages that t refuses again and again
 	Retry       bool                     // try what failed before now, and not when its time has come
 	NoReceived  bool                     // put no Received field in front
 	DryRun      bool                     // list and plan only, change nothing
@@ -61,11 +62,15 @@ var (
 // A LeftError says that messages stay on the server although they were wanted. Each was told of
 // in an event of its own.
 type LeftError struct {
-	Messages  int
-	Temporary bool // each of them for a reason that may pass by itself
+	Messages    int
+	Quarantined int  // recorded, but not where they were to go
+	Temporary   bool // each of them for a reason that may pass by itself
 }
 
 func (e *LeftError) Error() string {
+	if e.Messages == 0 {
+		return fmt.Sprintf("%d quarantined", e.Quarantined)
+	}
 	if e.Messages == 1 {
 		return "1 message stays on the server"
 	}
@@ -141,7 +146,7 @@ func Run(ctx context.Context, c *pop3.Client, st *state.File, t deliver.Target, 
 		err = fmt.Errorf("%w: %w", err, context.Cause(ctx))
 	}
 	r.sum.Left = r.leftErr.Messages
-	if r.leftErr.Messages > 0 {
+	if r.leftErr.Messages+r.leftErr.Quarantined > 0 {
 		err = errors.Join(err, &r.leftErr)
 	}
 	n, _ := c.Unanswered()
@@ -177,16 +182,21 @@ func (r *run) run(ctx context.Context) error {
 	if err := errors.Join(r.report(p), r.confirmClock()); err != nil {
 		return err
 	}
-	err := r.retrieve(ctx, p, p.retrieve)
+	main := destination{t: r.t, find: r.find}
+	usual, aside := split(p.retrieve)
+	err := r.retrieve(ctx, p, usual, main)
 	if err == nil && ctx.Err() == nil && !r.over {
 		var others []*item
 		if others, err = r.identify(ctx, p); err == nil {
-			err = r.retrieve(ctx, p, others)
+			err = r.retrieve(ctx, p, others, main)
 		}
+	}
+	if err == nil {
+		err = r.quarantine(ctx, p, aside)
 	}
 	// What was in doubt before stays so until it is recorded.
 	if r.begun && !r.unsure && (r.doubt == "" || r.next != r.doubt) {
-		err = errors.Join(err, r.st.End())
+		err = errors.Join(err, r.end())
 	}
 	if err != nil || ctx.Err() != nil || r.over || r.opts.More {
 		return err

@@ -24,7 +24,7 @@ const again = 24 * time.Hour
 // report tells of the messages that cannot be had, by plan.
 func (r *run) report(p *plan) error {
 	for _, it := range p.left {
-		if err := r.remember(it, it.reason, false, it.passes); err != nil {
+		if err := r.remember(it, it.reason, attempt{temporary: it.passes}); err != nil {
 			return err
 		}
 		r.count(it, errors.New(it.reason), it.passes)
@@ -36,7 +36,11 @@ func (r *run) report(p *plan) error {
 // whole (RFC 3206, section 4: SYS) is no failure of the message, and no reason to try it less often.
 func (r *run) leave(it *item, why error, temporary bool) error {
 	var pe *pop3.Error
-	err := r.remember(it, why.Error(), !errors.As(why, &pe) || !strings.HasPrefix(pe.Code, "SYS/"), temporary)
+	a := attempt{temporary: temporary, counts: !errors.As(why, &pe) || !strings.HasPrefix(pe.Code, "SYS/")}
+	// That it may pass counts against the message only where another was taken: a destination that is
+	// away says so of each message.
+	a.refused = aboutMessage(why) && (!temporary || r.sum.Delivered > 0)
+	err := r.remember(it, why.Error(), a)
 	r.count(it, why, temporary)
 	return err
 }
@@ -50,10 +54,17 @@ func (r *run) count(it *item, why error, temporary bool) {
 	r.itemEvent(Failed, it, Event{Err: why, Reason: why.Error(), Repeated: it.told, Attempts: it.tries, Next: it.next})
 }
 
+// An attempt is what remember is to know of one beside its reason. The zero value is none.
+type attempt struct {
+	counts    bool // it is a failure of the message
+	refused   bool // by its destination
+	temporary bool // the reason may pass by itself
+}
+
 // remember prepares the state's entry for a message that stays: how often it was tried, why it
 // failed, when that was told last and when it is tried again. Nothing is written for what is known and
 // was told today.
-func (r *run) remember(it *item, reason string, tried, temporary bool) error {
+func (r *run) remember(it *item, reason string, a attempt) error {
 	if it.uid == "" || it.listed > 1 {
 		return nil
 	}
@@ -69,21 +80,27 @@ func (r *run) remember(it *item, reason string, tried, temporary bool) error {
 	was := slices.Contains(e.Rest, passesField)
 	if r.inDoubt(it) && !slices.Contains(e.Rest, doubtField) {
 		e.Rest = append(slices.Clone(e.Rest), doubtField)
-	} else if it.told && !tried {
+	} else if it.told && !a.counts {
 		return nil
 	}
 	if e.Status == state.Failed {
 		e.Time = r.now
-		if tried {
+		if a.refused {
+			e.Refused++
+		}
+		if a.counts {
 			e.Attempts++
 			e.Next = nextAttempt(r.now, e.Attempts)
+			if a.refused && r.quarantines(it, e.Refused) && !it.aside {
+				e.Next = time.Time{} // there is nothing to wait for
+			}
 		} else if e.Reason != reason {
 			e.Next = time.Time{}
 		}
 		e.Reason = reason
-		if temporary != was {
+		if a.temporary != was {
 			e.Rest = slices.DeleteFunc(slices.Clone(e.Rest), func(f string) bool { return f == passesField })
-			if temporary {
+			if a.temporary {
 				e.Rest = append(e.Rest, passesField)
 			}
 		}

@@ -24,6 +24,7 @@ type item struct {
 	tries  int             // how often it failed before
 	why    string          // for what reason it failed before
 	next   time.Time       // not tried before; zero: at once
+	aside  bool            // it goes to the quarantine
 	passes bool            // what it failed for may pass by itself
 	doubt  bool            // a command may have delivered it in an earlier run
 	told   bool            // why it stays was told of within the last day

@@ -33,6 +33,7 @@ const (
 	reasonNoHash   = "recorded without a hash: cannot be told from another message"
 	reasonNoUID    = "no unique-id: it cannot be kept, nor told from messages that are known and not listed"
 	reasonNew      = "new"
+	reasonAside    = "refused again and again: to the quarantine"
 	reasonAgain    = "failed before, tried again"
 	reasonNewAgain = "the unique-id now stands for another message"
 )
@@ -61,7 +62,7 @@ func (r *run) plan() *plan {
 		// A session that deletes must come to its QUIT: what may keep it from that waits
 		// for one in which nothing is to be deleted.
 		p.retrieve = slices.DeleteFunc(p.retrieve, func(it *item) bool {
-			if !it.breaks() && (it.tries == 0 || !r.expires()) {
+			if !it.breaks() && !it.aside && (it.tries == 0 || !r.expires()) {
 				return false
 			}
 			it.reason = it.why
@@ -101,6 +102,7 @@ func (r *run) place(p *plan, it *item) {
 		it.tries, it.why = known[0].Attempts, known[0].Reason
 		it.doubt = slices.Contains(known[0].Rest, doubtField)
 		it.passes = slices.Contains(known[0].Rest, passesField)
+		it.aside = r.quarantines(it, known[0].Refused)
 		if it.listed == 1 && r.waits(known[0]) { // else nobody knows which of them it was
 			it.next = known[0].Next
 		}
@@ -112,6 +114,8 @@ func (r *run) place(p *plan, it *item) {
 	switch {
 	case len(known) == 0 && !it.next.IsZero() && !r.tooLarge(it):
 		put(&p.left, it.why)
+	case len(known) == 0 && it.aside:
+		r.want(p, it, reasonAside)
 	case len(known) == 0 && failed:
 		r.want(p, it, reasonAgain)
 	case len(known) == 0:

@@ -32,8 +32,16 @@ type staged struct {
 	octets int64
 }
 
+// A destination is where messages are delivered in a retrieval.
+type destination struct {
+	t     deliver.Target
+	find  deliver.Finder // t, if it is one
+	aside bool           // the quarantine
+}
+
 // A retrieval is the retrieve step of one run.
 type retrieval struct {
+	destination
 	ctx    context.Context // of the run: proven has no other way to it
 	r      *run
 	p      *plan
@@ -46,11 +54,11 @@ type retrieval struct {
 // retrieve gets the messages, delivers and records them, batch after batch. On an error of the
 // connection or of the target, everything that is proven is committed and recorded first, so that
 // each run makes progress.
-func (r *run) retrieve(ctx context.Context, p *plan, items []*item) error {
+func (r *run) retrieve(ctx context.Context, p *plan, items []*item, to destination) error {
 	if len(items) == 0 || r.over {
 		return nil
 	}
-	v := &retrieval{r: r, p: p, ctx: ctx}
+	v := &retrieval{destination: to, r: r, p: p, ctx: ctx}
 	if !r.begun {
 		if err := v.begin(items[0]); err != nil {
 			return err
@@ -58,13 +66,13 @@ func (r *run) retrieve(ctx context.Context, p *plan, items []*item) error {
 	}
 	for len(items) > 0 && ctx.Err() == nil && !r.over {
 		chunk := items
-		if r.find == nil {
+		if v.find == nil {
 			// A command may take its time. Nothing is sent ahead of it that the server
 			// would have to wait with.
 			chunk = items[:chunkLen(items)]
 		}
 		items = items[len(chunk):]
-		pl := &pull{r: r, text: r.c.Retr, whole: true, take: v.take(ctx), undo: r.t.Drop, proven: v.proven, came: r.opts.Came}
+		pl := &pull{r: r, text: r.c.Retr, whole: true, take: v.take(ctx), undo: v.t.Drop, proven: v.proven, came: r.opts.Came}
 		err := pl.run(ctx, chunk)
 		v.spoke = time.Now()
 		if errors.Is(err, errAbandoned) {
@@ -108,7 +116,7 @@ func (v *retrieval) begin(first *item) error {
 		}
 	}
 	next := ""
-	if v.r.find == nil {
+	if v.find == nil {
 		next = nextKey(first.uid, first.copy)
 	}
 	if v.r.opts.Begin != nil {
@@ -133,7 +141,7 @@ func (v *retrieval) take(ctx context.Context) func(it *item, body io.Reader) err
 			uid = fmt.Sprintf("\x00%d", it.num) // no unique-id has a NUL at its start and means this
 		}
 		it.id = deliveryID(r.nonce, uid, it.copy)
-		return r.t.Deliver(ctx, &deliver.Message{
+		return v.t.Deliver(ctx, &deliver.Message{
 			Account: r.opts.Account, Num: it.num, UID: it.uid, ID: it.id, Trace: r.received(it.id, time.Now()), Body: body,
 			InDoubt: r.inDoubt(it)})
 	}
@@ -162,7 +170,7 @@ func (v *retrieval) proven(results []result) error {
 		v.staged = append(v.staged, staged{res.it, res.octets})
 		v.octets += res.octets
 	}
-	if v.r.find != nil && (len(v.staged) >= batchMessages || v.octets >= batchOctets || len(v.staged) > 0 && time.Since(v.since) > batchAge) {
+	if v.find != nil && (len(v.staged) >= batchMessages || v.octets >= batchOctets || len(v.staged) > 0 && time.Since(v.since) > batchAge) {
 		return v.commit(v.ctx)
 	}
 	return nil
@@ -171,11 +179,15 @@ func (v *retrieval) proven(results []result) error {
 // tell tells of a message that is delivered and recorded, and plans its deletion.
 func (v *retrieval) tell(s staged, g deliver.Receipt) {
 	r := v.r
-	r.sum.Delivered++
-	r.sum.Octets += s.octets
-	r.itemEvent(Message, s.it, Event{Size: s.octets, Destination: g.Where, Reason: s.it.reason, InDoubt: r.inDoubt(s.it)})
-	if g.Warning != "" {
-		r.itemEvent(Failed, s.it, Event{Reason: g.Warning, Warning: true})
+	if v.aside {
+		r.tellQuarantined(s.it, g.Where)
+	} else {
+		r.sum.Delivered++
+		r.sum.Octets += s.octets
+		r.itemEvent(Message, s.it, Event{Size: s.octets, Destination: g.Where, Reason: s.it.reason, InDoubt: r.inDoubt(s.it)})
+		if g.Warning != "" {
+			r.itemEvent(Failed, s.it, Event{Reason: g.Warning, Warning: true})
+		}
 	}
 	if reason := r.short(s.it, s.octets); reason != "" {
 		r.undone = true // half of it

@@ -15,6 +15,14 @@ func (r *run) settle() error {
 	if !ok {
 		return nil
 	}
+	if q, _ := r.st.Note(noteQuarantine); q != "" && b.Nonce != "" {
+		if len(r.items) == 0 {
+			return nil
+		}
+		if err := r.settleQuarantine(b, q); err != nil {
+			return err
+		}
+	}
 	if r.find == nil {
 		_, uid, _ := strings.Cut(b.Next, ":")
 		for i := range r.items {
@@ -23,11 +31,11 @@ func (r *run) settle() error {
 				return nil
 			}
 		}
-		return r.st.End()
+		return r.end()
 	}
 	r.doubt = b.Next // of a command, where the account has a maildir or an mbox now
 	if b.Nonce == "" {
-		return r.st.End()
+		return r.end()
 	}
 	if len(r.items) == 0 {
 		return nil // only a listing tells whose they are: there will be another
@@ -37,24 +45,46 @@ func (r *run) settle() error {
 		return err
 	}
 	if len(found) > 0 {
-		if err := r.recordFound(b, found); err != nil {
+		if err := r.recordFound(b, found, ""); err != nil {
 			return err
 		}
 	}
-	return r.st.End()
+	return r.end()
+}
+
+// settleQuarantine asks the quarantine of the interrupted run, which may be another than that of now.
+func (r *run) settleQuarantine(b state.Begin, path string) error {
+	q, err := r.openQuarantine(path)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	found, err := q.Find(deliver.Begin{Nonce: b.Nonce})
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	return r.recordFound(b, found, path)
 }
 
 // recordFound records those of the found messages that are still listed. The others are gone from
-// the server, and nothing need be known of them.
-func (r *run) recordFound(b state.Begin, found []deliver.Receipt) error {
+// the server, and nothing need be known of them. quarantine is the maildir they are in, "" for the
+// destination.
+func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine string) error {
 	byID := make(map[string]deliver.Receipt, len(found))
 	for _, f := range found {
 		byID[f.ID] = f
 	}
 	var es []state.Entry
+	var aside []func()
 	for id, m := range r.ids(b.Nonce) {
 		if f, ok := byID[id]; ok {
 			e := r.entry(m.it.uid, m.copy, f)
+			if e.Quarantine = quarantine; quarantine != "" {
+				if known := r.st.Lookup(m.it.uid); len(known) > 0 {
+					m.it.tries, m.it.why = known[0].Attempts, known[0].Reason
+				}
+				aside = append(aside, func() { r.tellQuarantined(m.it, f.Where) })
+			}
 			if f.Size == 0 || m.it.listed == 1 && f.Size < m.it.size/4 {
 				// Each line was an octet longer on its way: even so, not half of it came.
 				e.Reason = shortReason(f.Size, m.it.size)
@@ -65,7 +95,13 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt) error {
 	if len(es) == 0 {
 		return nil
 	}
-	return r.st.Record(b.Hint, b.Next, es...)
+	if err := r.st.Record(b.Hint, b.Next, es...); err != nil {
+		return err
+	}
+	for _, tell := range aside {
+		tell()
+	}
+	return nil
 }
 
 // A candidate is a message that an interrupted run may have delivered.

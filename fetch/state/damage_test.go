@@ -265,6 +265,15 @@ func TestMendedByHand(t *testing.T) {
 			func(s string) string { return s + "uid=typed status=read\n" }, "was dropped", "typed", nil},
 		"field twice": {
 			func(s string) string { return s + "uid=typed status=seen status=seen\n" }, "was dropped", "typed", nil},
+		"a time that is none": {
+			func(s string) string { return s + "uid=typed status=failed next=tomorrow\n" }, "was dropped", "typed", nil},
+		"refused no time at all": {
+			func(s string) string { return s + "uid=typed status=failed refused=0\n" }, "was dropped", "typed", nil},
+		"put into a quarantine by hand": {
+			func(s string) string {
+				return s + "uid=typed status=delivered quarantine=/q%20r\nuid=other status=failed next=2026-03-01T12:00:00Z refused=3\n"
+			},
+			"have no checksum", "typed", &Entry{UID: "typed", Copy: 1, Status: Delivered, Time: mtime, Quarantine: "/q r"}},
 		"two spaces": {
 			func(s string) string { return s + "uid=typed  status=seen\n" }, "was dropped", "typed", nil},
 		"an end mark typed": {

@@ -88,6 +88,12 @@ func (b *batch) entry(s *slot) {
 		}
 		b.moment(" reported=", m.reported)
 		b.moment(" next=", m.next)
+		if m.refused > 0 {
+			b.number(" refused=", int64(m.refused))
+		}
+		if m.aside != "" {
+			b.text(" quarantine=", m.aside)
+		}
 		for _, field := range m.rest {
 			b.buf = append(append(b.buf, ' '), field...)
 		}
@@ -258,7 +264,7 @@ func validRest(f string) bool {
 
 func knownKey(k []byte) bool {
 	switch string(k) {
-	case "uid", "status", "time", "size", "head", "body", "copy", "absent", "attempts", "reason", "reported", "next", "n", "crc":
+	case "uid", "status", "time", "size", "head", "body", "copy", "absent", "attempts", "reason", "reported", "next", "refused", "quarantine", "n", "crc":
 		return true
 	}
 	return false

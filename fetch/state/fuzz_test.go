@@ -22,7 +22,7 @@ func FuzzState(f *testing.F) {
 	f.Add([]byte(""))
 	f.Add([]byte("mailhaul-state=1 host=pop.example.com user=alice@example.com\nuid=a status=seen\nuid=b%20 status=failed " +
 		"time=2026-03-01T12:00:00+01:00 size=3 head=00 body=ff copy=2 absent=2026-03-01T12:00:00Z attempts=2 reason=x%0A " +
-		"reported=2026-03-01T12:00:00Z next=2026-03-02T12:00:00Z other=1\nuid=a status=forgotten\nnote=caps value=TOP time=2026-03-01T12:00:00Z\nend\n"))
+		"reported=2026-03-01T12:00:00Z next=2026-03-02T12:00:00Z refused=1 quarantine=/q%20r other=1\nuid=a status=forgotten\nnote=caps value=TOP time=2026-03-01T12:00:00Z\nend\n"))
 	f.Add([]byte("mailhaul-state=1 host=pop.example.com user=alice@example.com\nuid=a status=seen n=9 crc=00000000\n\x00\x00\nend"))
 	path := filepath.Join(dir, "fuzz.uidl")
 	f.Fuzz(func(t *testing.T, content []byte) {

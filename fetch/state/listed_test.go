@@ -140,6 +140,7 @@ func TestAbsenceKeepsTheRest(t *testing.T) {
 	f := mustOpen(t, path)
 	e := full("a")
 	e.Status, e.Attempts, e.Reason, e.Reported, e.Next, e.Rest = Failed, 2, "too large", start, start.Add(day), []string{"later=1"}
+	e.Refused, e.Quarantine = 1, "/q"
 	check(t, f.Record("", "", e, full("b")))
 	list(t, f, start.Add(day), "b")
 	list(t, f, start.Add(2*day), "a", "b")

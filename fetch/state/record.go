@@ -64,6 +64,12 @@ func (r *record) entry(fields []field) bool {
 		case "next":
 			bit = 2048
 			m.next, ok = parseMoment(f.value)
+		case "refused":
+			bit = 4096
+			m.refused, ok = parseCount(f.value)
+		case "quarantine":
+			bit = 8192
+			m.aside, ok = unescaped(f.value)
 		case "n", "crc":
 			ok = false // not where they belong
 		default:

@@ -49,6 +49,9 @@ type Entry struct {
 	Reason   string    // of a Failed one
 	Reported time.Time // of a Failed one: when the user was told
 	Next     time.Time // of a Failed one: not tried before; zero: at once
+	Refused  int       // of a Failed one: how often its destination refused it
+
+	Quarantine string // of a Delivered one: the maildir that has it, in place of its destination
 
 	Rest []string // fields of a newer version, "key=value" as in the file
 }

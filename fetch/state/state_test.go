@@ -55,7 +55,7 @@ func TestRun(t *testing.T) {
 	b, err := f.Begin("hint 1", "")
 	check(t, err)
 	failed := Entry{UID: "c d%\x00\xff\n", Copy: 2, Status: Failed, Time: start, Size: 1, Attempts: 3, Reason: "no way\n",
-		Reported: start.Add(time.Second), Next: start.Add(24 * time.Hour), Absent: start.Add(time.Hour), Rest: []string{"x-new=1%20"}}
+		Reported: start.Add(time.Second), Next: start.Add(24 * time.Hour), Refused: 2, Quarantine: "/q 1", Absent: start.Add(time.Hour), Rest: []string{"x-new=1%20"}}
 	check(t, f.Record("hint 2", "next", full("a"), full("b"), failed))
 	check(t, f.SetNote("caps", "TOP UIDL", start))
 	check(t, f.End())
@@ -88,7 +88,7 @@ func TestRun(t *testing.T) {
 		"mailhaul-state=1 host=pop.example.com user=alice@example.com n=1 crc=e4cd8b72\n",
 		"uid=a status=delivered time=2026-03-01T12:00:00Z size=1234 head=0123456789abcdef body=00112233 n=3 crc=",
 		"uid=c%20d%25%00%FF%0A status=failed time=2026-03-01T12:00:00Z size=1 copy=2 absent=2026-03-01T13:00:00Z " +
-			"attempts=3 reason=no%20way%0A reported=2026-03-01T12:00:01Z next=2026-03-02T12:00:00Z x-new=1%20 n=5 crc=",
+			"attempts=3 reason=no%20way%0A reported=2026-03-01T12:00:01Z next=2026-03-02T12:00:00Z refused=2 quarantine=/q%201 x-new=1%20 n=5 crc=",
 		" hint=hint%202 next=next n=6 crc=",
 		"\nbegin=" + b.Nonce + " time=",
 		"note=caps value=TOP%20UIDL time=2026-03-01T12:00:00Z n=7 crc=",

@@ -37,7 +37,9 @@ type more struct {
 	reported int64
 	next     int64 // may lie in the future: it says nothing of the clock
 	attempts int
+	refused  int
 	reason   string
+	aside    string // in which quarantine it is
 	rest     []string
 }
 
@@ -117,7 +119,7 @@ func slotOf(e *Entry) (slot, error) {
 			return s, errors.New("time cannot be written")
 		}
 	}
-	if e.Copy < 0 || e.Attempts < 0 {
+	if e.Copy < 0 || e.Attempts < 0 || e.Refused < 0 {
 		return s, errors.New("negative number")
 	}
 	for _, f := range e.Rest {
@@ -126,7 +128,7 @@ func slotOf(e *Entry) (slot, error) {
 		}
 	}
 	m := more{copy: e.Copy, absent: e.Absent.Unix(), reported: e.Reported.Unix(), next: e.Next.Unix(),
-		attempts: e.Attempts, reason: e.Reason, rest: e.Rest}
+		attempts: e.Attempts, refused: e.Refused, reason: e.Reason, aside: e.Quarantine, rest: e.Rest}
 	s.setMore(m)
 	return s, nil
 }
@@ -136,7 +138,8 @@ func (s *slot) setMore(m more) {
 		m.copy = 0
 	}
 	s.more = nil
-	if m.copy != 0 || m.absent != never || m.reported != never || m.next != never || m.attempts != 0 || m.reason != "" || len(m.rest) > 0 {
+	if m.copy != 0 || m.absent != never || m.reported != never || m.next != never || m.attempts != 0 || m.refused != 0 ||
+		m.aside != "" || m.reason != "" || len(m.rest) > 0 {
 		kept := m // on the heap, which most have no need of
 		kept.rest = slices.Clone(m.rest)
 		s.more = &kept
@@ -148,7 +151,7 @@ func (s *slot) entry() Entry {
 		Size: s.size, Head: hex.EncodeToString([]byte(s.head())), Body: hex.EncodeToString([]byte(s.body()))}
 	if m := s.more; m != nil {
 		e.Absent, e.Reported, e.Next = utc(m.absent), utc(m.reported), utc(m.next)
-		e.Attempts, e.Reason, e.Rest = m.attempts, m.reason, slices.Clone(m.rest)
+		e.Attempts, e.Refused, e.Reason, e.Quarantine, e.Rest = m.attempts, m.refused, m.reason, m.aside, slices.Clone(m.rest)
 	}
 	return e
 }
