@@ -48,9 +48,14 @@ func (f *fetcher) account(ctx context.Context, a *Account) (sum fetch.Summary, e
 	}
 	legs, err := f.openLegs(ctx, a)
 	defer func() { err = errors.Join(err, legs.close()) }()
-	if err != nil {
-		return sum, err
+	if err == nil {
+		sum, err = f.session(ctx, a, legs)
 	}
+	return sum, f.streak(ctx, a, legs, err)
+}
+
+// session is the part of account that has states and targets.
+func (f *fetcher) session(ctx context.Context, a *Account, legs legs) (sum fetch.Summary, err error) {
 	if !legs.any() {
 		return sum, legs.failed()
 	}
@@ -118,6 +123,9 @@ func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
 		Newest: st.Newest(), MaxSize: a.MaxSize, MaxMessages: a.MaxMessages, Retry: f.retry, NoReceived: a.NoReceived, DryRun: f.dryRun,
 		NoSkipped: !f.report.tellsSkipped(),
 	}
+	opts.Quarantine = fetch.Quarantine{Path: a.Quarantine, After: a.QuarantineAfter, Open: func(path string, create bool) (deliver.Finder, error) {
+		return deliver.NewMaildir(path, deliver.MaildirOptions{Create: create, Timeout: a.Timeout})
+	}}
 	if f.keep {
 		opts.DeleteAfter = 0 // --keep: this run deletes nothing
 	}

@@ -25,7 +25,7 @@ type builder struct {
 func (l *loader) builder(f *configFile, at toml.Key, own map[string]any) *builder {
 	return &builder{loader: l, f: f, at: at, own: own, base: filepath.Dir(f.path), a: &Account{
 		Name: at[len(at)-1], file: f.path, line: f.line(at),
-		TLS: "implicit", Auth: "auto", Timeout: time.Minute, ConnectTimeout: 30 * time.Second,
+		TLS: "implicit", Auth: "auto", Timeout: time.Minute, ConnectTimeout: 30 * time.Second, QuarantineAfter: 5,
 	}}
 }
 

@@ -30,6 +30,10 @@ type Account struct {
 	MaxMessages int           // 0 = no limit
 	NoReceived  bool
 
+	Quarantine      string        // maildir; "" = none
+	QuarantineAfter int           // refusals
+	AlertAfter      time.Duration // 0 = at once
+
 	Tunnel         []string // the command that is the connection; nil for none
 	Proxy          *Proxy   // nil for none
 	SourceAddress  netip.Addr
@@ -85,6 +89,9 @@ var accountKeys = slices.Concat([]configKey{
 	{name: "delete_after", set: period(func(a *Account) *time.Duration { return &a.DeleteAfter }), fits: wantsKeep},
 	{name: "max_size", set: octets(func(a *Account) *int64 { return &a.MaxSize })},
 	{name: "max_messages", set: count(func(a *Account) *int { return &a.MaxMessages })},
+	{name: "quarantine", set: path(func(a *Account) *string { return &a.Quarantine })},
+	{name: "quarantine_after", set: count(func(a *Account) *int { return &a.QuarantineAfter }), fits: wantsQuarantine},
+	{name: "alert_after", set: period(func(a *Account) *time.Duration { return &a.AlertAfter })},
 	{name: "received", set: negated(func(a *Account) *bool { return &a.NoReceived })},
 	{name: "disabled", set: boolean(func(a *Account) *bool { return &a.Disabled })},
 	{name: "pipelining", set: setPipelining},
@@ -248,6 +255,13 @@ func wantsCert(a *Account) string {
 func wantsKeep(a *Account) string {
 	if !a.Keep {
 		return "needs keep = true: without it messages are deleted at once"
+	}
+	return ""
+}
+
+func wantsQuarantine(a *Account) string {
+	if a.Quarantine == "" {
+		return "needs quarantine, a maildir"
 	}
 	return ""
 }

@@ -189,6 +189,7 @@ func plus(sum, part fetch.Summary) fetch.Summary {
 	part.Delivered += sum.Delivered
 	part.Octets += sum.Octets
 	part.Left += sum.Left
+	part.Quarantined += sum.Quarantined
 	part.Undone = part.Undone || sum.Undone
 	return part
 }

@@ -196,6 +196,9 @@ func (r *report) done(a *Account, sum fetch.Summary, err error, took time.Durati
 	if sum.Deleted > 0 {
 		parts = append(parts, fmt.Sprintf("%d deleted from the server", sum.Deleted))
 	}
+	if sum.Quarantined > 0 {
+		parts = append(parts, fmt.Sprintf("%d quarantined", sum.Quarantined))
+	}
 	if len(parts) > 0 && sum.Left > 0 {
 		parts = append(parts, fmt.Sprintf("%d left there", sum.Left))
 	}
@@ -222,6 +225,10 @@ func (r *report) failures(a *Account, err error) {
 		var left *fetch.LeftError
 		if errors.As(f, &left) {
 			continue // each of the messages has had its own line
+		}
+		var quiet *quietError
+		if errors.As(f, &quiet) && r.verbose < 1 && !r.json {
+			continue
 		}
 		r.failure(a, f)
 		told = append(told, hints(f, a)...)
@@ -252,6 +259,10 @@ func (r *report) oneFailure(a *Account, text string, err error) {
 	}
 	if r.json {
 		r.jsonError(name, text, err, a)
+	}
+	var quiet *quietError
+	if errors.As(err, &quiet) && r.verbose < 1 {
+		return // but for the JSON
 	}
 	if name != "" {
 		text = visible(name) + ": " + text
