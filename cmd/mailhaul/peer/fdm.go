@@ -250,10 +250,10 @@ func (f *fdmFile) destination(a *fdmAccount) {
 			a.disable(r.line, "match", "not carried over: mailhaul has no rules; a command as destination can sort mail")
 			continue
 		}
-		action, known := f.actions[r.action], true
+		action, known := f.actions[r.action]
 		if r.inline != nil {
 			action = *r.inline
-		} else if action, known = f.actions[r.action]; !known {
+		} else if !known {
 			a.disable(r.line, "match", "its action is not defined here; the maildir here is a guess")
 			return
 		}
