@@ -64,6 +64,7 @@ type Maildir struct {
 	each    bool      // no syncfs, whatever the file system
 	last    time.Time // in the name given out last
 	places  places
+	out     *bufio.Writer // of the file that is being written
 }
 
 // A maildirFile is a staged message: a file in tmp/.
@@ -86,6 +87,7 @@ func NewMaildir(dir string, o MaildirOptions) (*Maildir, error) {
 	if d.timeout <= 0 {
 		d.timeout = time.Minute
 	}
+	d.out = bufio.NewWriterSize(nil, 16<<10)
 	host, err := os.Hostname()
 	if err != nil {
 		host = ""
@@ -138,7 +140,7 @@ func (d *Maildir) Deliver(_ context.Context, m *Message) error {
 	}
 	name := maildirName(d.last, m.ID, d.host)
 	path := d.path("tmp", name)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := createNew(path)
 	if err != nil {
 		return d.failed(err)
 	}
@@ -169,7 +171,9 @@ func (d *Maildir) write(f *os.File, m *Message, file *maildirFile) error {
 	if err := d.access.file(f); err != nil {
 		return err
 	}
-	size := sizer{w: f}
+	// Trace field and text are one write, as long as they are small.
+	d.out.Reset(f)
+	size := sizer{w: d.out}
 	field := d.keep(m, file)
 	if _, err := io.WriteString(&size, m.Trace+field); err != nil {
 		return err
@@ -177,14 +181,17 @@ func (d *Maildir) write(f *os.File, m *Message, file *maildirFile) error {
 	var err error
 	if d.uidl == HeaderUIDL {
 		// Also where none is put in: what the message came with must not be taken for it.
-		w := bufio.NewWriter(&size)
-		r := renamer{w: w}
+		r := renamer{w: &size}
 		if file.digest, err = store(&r, m.Body); err == nil {
-			err = errors.Join(r.finish(), w.Flush())
+			err = r.finish()
 		}
 	} else {
 		file.digest, err = store(&size, m.Body)
 	}
+	if err == nil {
+		err = d.out.Flush()
+	}
+	d.out.Reset(nil)
 	file.final = fmt.Sprintf("%s,S=%d,W=%d", file.name, size.S, size.W())
 	file.record.name = file.final
 	return err

@@ -154,6 +154,7 @@ func TestMaildirWriteFails(t *testing.T) {
 	if err := d.write(f, m, &maildirFile{}); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("trace field: %v", err)
 	}
+	m, _ = testMessage(1)
 	m.Trace = ""
 	err = d.write(f, m, &maildirFile{})
 	wantTargetError(t, d.failed(err), d.dir, false)

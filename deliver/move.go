@@ -8,30 +8,30 @@ import (
 )
 
 // moveNew moves a file to a name that nothing has. An existing name is an error, never a yes: what
-// has it may be anything. Hard links are what all file systems of mail servers have, rename would
-// replace.
+// has it may be anything. Where no call does that at once, hard links do, which all file systems of
+// mail servers have.
 func moveNew(from, to string) error {
+	err := renameNoReplace(from, to)
+	if lacksNoReplace(err) {
+		return moveByLink(from, to)
+	}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+func moveByLink(from, to string) error {
 	err := os.Link(from, to)
 	if err == nil {
 		// What is left behind by a failure is removed when it is old.
 		os.Remove(from)
 		return nil
 	}
-	if !mayLackLinks(err) {
-		return err
-	}
-	return moveWithoutLink(from, to)
-}
-
-func moveWithoutLink(from, to string) error {
-	err := renameNoReplace(from, to)
-	if lacksNoReplace(err) {
+	if mayLackLinks(err) {
 		return moveUnlessThere(from, to)
 	}
-	if err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-	}
-	return nil
+	return err
 }
 
 // moveUnlessThere is for where no call does all of it. Names have something random in them, so that

@@ -10,9 +10,9 @@ import (
 )
 
 func TestMoveNew(t *testing.T) {
-	// The ways without links are taken where moveNew would come to them.
+	// The other ways are taken where moveNew would come to them.
 	for name, move := range map[string]func(from, to string) error{
-		"link": moveNew, "no link": moveWithoutLink, "no flag": moveUnlessThere} {
+		"rename": moveNew, "no flag": moveByLink, "no link": moveUnlessThere} {
 		dir := t.TempDir()
 		from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
 		write(t, from, "text")

@@ -133,9 +133,10 @@ func (r *run) unconfirmed(err error) error {
 // bury turns the entries of deleted messages into tombstones: a listing that still has them is
 // looked at closely (plan), one without them forgets them.
 func (r *run) bury(gone []*item) error {
-	var es []state.Entry
+	es := make([]state.Entry, 0, len(gone))
 	for _, it := range gone {
-		for _, e := range r.st.Lookup(it.uid) {
+		r.known = r.st.AppendLookup(r.known[:0], it.uid)
+		for _, e := range r.known {
 			if it.uid != "" && e.Copy == it.copy {
 				e.Status, e.Time = state.Deleted, r.now
 				es = append(es, e)
