@@ -18,9 +18,16 @@
 //	list       STAT, UIDL and LIST: what is on the server
 //	settle     what an interrupted run has delivered without recording it
 //	plan       listing + state + options -> retrieve, identify, delete, skip (a pure function)
-//	identify   is what is to be deleted still the message that was recorded?
 //	retrieve   RETR, stage, commit, record, batch after batch
+//	identify   is what is to be deleted still the message that was recorded?
+//	quarantine the same steps into another maildir, for what the target refuses again and again
 //	remove     DELE, STAT, QUIT, and the tombstones
+//
+// Where a large maildrop is kept and all of it is known, list says so and there is nothing to plan.
+// A message that failed is tried less and less often (backoff.go), and told of all the same.
+//
+// An account with several destinations is a Run for each, in one session: Options.More leaves it
+// open, and the last Run, which deletes, is told by Options.Hold what the others do not have.
 //
 // Replies to RETR carry no number. Where commands are sent ahead, every 16th at the latest is
 // followed by UIDL n, whose reply names number and unique-id: what lies between two right answers

@@ -1,4 +1,3 @@
-// Mailhaul retrieves mail from POP3 servers, delivers it, and deletes it there.
 package main
 
 import (
