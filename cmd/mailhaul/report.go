@@ -231,7 +231,9 @@ func (r *report) failures(a *Account, err error) {
 			continue
 		}
 		r.failure(a, f)
-		told = append(told, hints(f, a)...)
+		if quiet == nil || r.verbose > 0 {
+			told = append(told, hints(f, a)...)
+		}
 	}
 	for i, h := range told {
 		if i == 0 || h != told[i-1] {
