@@ -89,8 +89,8 @@ type recorded struct {
 func NewComparison(before *state.File, opts Options) *Comparison {
 	c := &Comparison{opts: opts, byBody: map[string][]*recorded{}, sizes: map[int64]bool{}, loose: map[string][]deliver.Stored{}}
 	for e := range before.All() {
-		if (e.Status != state.Delivered && e.Status != state.Deleted) || e.Body == "" {
-			continue
+		if (e.Status != state.Delivered && e.Status != state.Deleted) || e.Body == "" || e.Quarantine != "" {
+			continue // a quarantine is not the destination
 		}
 		r := &recorded{Entry: e}
 		c.entries = append(c.entries, r)

@@ -42,6 +42,8 @@ func TestComparison(t *testing.T) {
 	other2.From = "pop.example.net"
 	short := recordedAs(d, "a", 1, "A")
 	short.Reason = "came short"
+	aside := recordedAs(d, "a", 1, "A")
+	aside.Quarantine = "/q"
 	for _, tt := range []struct {
 		name    string
 		before  []state.Entry
@@ -58,6 +60,7 @@ func TestComparison(t *testing.T) {
 		{name: "missing", before: at(a, b), stored: have(storedOf(compareNonce, "b", 1, "B")), want: "missing:a verified:b"},
 		{name: "a tombstone's copy", before: at(recordedAs(x, "a", 1, "A")), want: "missing:a"},
 		{name: "seen, failed, without a hash", before: at(state.Entry{UID: "s", Status: state.Seen}, state.Entry{UID: "f", Status: state.Failed}, state.Entry{UID: "n", Status: d}), listing: "s", want: ""},
+		{name: "in a quarantine", before: at(aside), listing: "a", keep: true, want: ""},
 		{name: "twice", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A"), storedOf(compareNonce, "a", 1, "A")), want: "extra:a verified:a"},
 		{name: "delivered in two runs", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A"), storedOf("ba9876543210", "a", 1, "A")), want: "extra:a verified:a"},
 		{name: "changed", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "?")), want: "changed:a"},

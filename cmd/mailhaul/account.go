@@ -101,6 +101,10 @@ func (f *fetcher) runs(ctx context.Context, s *session, l *leg, opts fetch.Optio
 			s.ready = c
 		}
 		part.Delivered, part.Octets = part.Delivered+sum.Delivered, part.Octets+sum.Octets
+		if sum.Quarantined > 0 { // told in the first session, whose error is dropped
+			part.Quarantined += sum.Quarantined
+			err = errors.Join(err, &fetch.LeftError{Quarantined: sum.Quarantined})
+		}
 		sum = part
 		if !errors.Is(err, fetch.ErrNoPipelining) || !s.pipelining || ctx.Err() != nil {
 			return sum, err
@@ -197,7 +201,7 @@ func (e *movedError) Error() string {
 
 func delivered(st *state.File) bool {
 	for e := range st.All() {
-		if (e.Status == state.Delivered || e.Status == state.Deleted) && e.Body != "" {
+		if (e.Status == state.Delivered || e.Status == state.Deleted) && e.Body != "" && e.Quarantine == "" {
 			return true
 		}
 	}

@@ -123,6 +123,9 @@ func (m *program) stateShow(c *cli.Context) error {
 		if !e.Absent.IsZero() {
 			fmt.Fprintf(out, "  not listed since %s", e.Absent.Local().Format(time.DateTime))
 		}
+		if e.Quarantine != "" {
+			fmt.Fprintf(out, "  in quarantine %s", visible(e.Quarantine))
+		}
 		if e.Attempts > 0 {
 			fmt.Fprintf(out, "  tried %d", e.Attempts)
 		}

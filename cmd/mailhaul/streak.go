@@ -45,10 +45,17 @@ func (f *fetcher) streak(ctx context.Context, a *Account, legs legs, err error) 
 	if a.AlertAfter == 0 || f.dryRun || ctx.Err() != nil || err != nil && !passes(err) && !onlyLeft(err) {
 		return err
 	}
-	if len(legs) == 0 { // another run has the state, and tells of itself
+	if len(legs) == 0 { // another run has the state, and tells of itself unless it hangs
+		var locked *state.LockedError
+		if errors.As(err, &locked) && (locked.Since.IsZero() || time.Since(locked.Since) >= a.AlertAfter) {
+			return err
+		}
 		return quiet(err)
 	}
 	st := legs.own().st
+	if st.New() && err != nil && !onlyLeft(err) {
+		return err // it has never worked: a note would make a state of it, and the first run would not say so
+	}
 	note, _ := st.Note(noteTrouble)
 	since, told := strings.CutSuffix(note, wasTold)
 	began, perr := time.Parse(time.RFC3339, since)
