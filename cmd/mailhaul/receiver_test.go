@@ -48,6 +48,16 @@ service imap-login {
   }
 }
 `, port))
+	for until := time.Now().Add(20 * time.Second); ; { // its ports come one after the other
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			conn.Close()
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal(err)
+		}
+	}
 	return d, map[string]string{
 		"lmtp": fmt.Sprintf(`lmtp = "unix:%s/run/lmtp", recipient = "bob"`, d.dir),
 		"imap": fmt.Sprintf(`imap = %q, tls = "none", user = "bob", password = "secret", folder = "Büro", flags = "S"`, addr),
