@@ -103,6 +103,11 @@ func loadConfig(path string, needsSecret func(account string) bool) (*Config, er
 		if a.OAuth != nil {
 			a.OAuth.file = tokenFile(cfg.StateDir, a.Name)
 		}
+		for _, d := range append([]Destination{a.Deliver}, a.Also...) {
+			if r := d.Receiver; r != nil && r.OAuth != nil {
+				r.OAuth.file = tokenFile(cfg.StateDir, a.Name+legMark+r.User+"@"+r.Server.Addr)
+			}
+		}
 	}
 	if len(l.problems) > 0 {
 		l.sort(files)

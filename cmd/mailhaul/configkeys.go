@@ -46,6 +46,7 @@ type Account struct {
 
 	leg   string            // which of Also it stands for, "" for the account itself
 	ports map[string]string // of the TLS modes, of a server that takes mail
+	takes string            // the protocol by which it takes mail, "" for the maildrop's server
 
 	TLSCA         string
 	TLSServerName string
@@ -95,7 +96,6 @@ var accountKeys = slices.Concat([]configKey{
 	{name: "received", set: negated(func(a *Account) *bool { return &a.NoReceived })},
 	{name: "disabled", set: boolean(func(a *Account) *bool { return &a.Disabled })},
 	{name: "pipelining", set: setPipelining},
-	{name: "oauth2", secret: true, set: setOAuth, fits: wantsTokens, plain: holdsClientSecret},
 })
 
 // loginKeys say how to reach a server and log in. They mean the same in the table deliver, of the mail
@@ -120,6 +120,7 @@ var loginKeys = []configKey{
 	{name: "tls_cert", set: path(func(a *Account) *string { return &a.TLSCert }), fits: wantsTLS},
 	{name: "tls_key", set: path(func(a *Account) *string { return &a.TLSKey }), fits: wantsCert},
 	{name: "auth", set: oneOf(func(a *Account) *string { return &a.Auth }, mechanisms...), fits: authFits},
+	{name: "oauth2", secret: true, set: setOAuth, fits: wantsTokens, plain: holdsClientSecret},
 }
 
 // mechanisms are the values of auth.

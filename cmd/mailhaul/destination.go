@@ -110,13 +110,8 @@ func setDeliver(a *Account, v any, dir string) error {
 	var all []Destination
 	for i, table := range tables {
 		d, err := asDestination(a, table, dir)
-		for name := range table {
-			if !slices.Contains(deliverKeys, name) {
-				err = fmt.Errorf("unknown key %q", name)
-				if near := nearest(name, deliverKeys); near != "" {
-					err = fmt.Errorf("%w; did you mean %q?", err, near)
-				}
-			}
+		if unknown := knownKeys(table, deliverKeys); unknown != nil {
+			err = unknown
 		}
 		if err == nil && slices.ContainsFunc(all, func(other Destination) bool { return other.String() == d.String() }) {
 			err = fmt.Errorf("%s stands twice", d)

@@ -36,6 +36,9 @@ func hints(err error, a *Account) []string {
 	case errors.As(err, &usage):
 		return nil
 	case errors.Is(err, errNeedsLogin) && a != nil:
+		if a.OAuth == nil {
+			return []string{"to log in: mailhaul login --deliver " + shellWord(a.Name)}
+		}
 		return []string{"to log in: mailhaul login " + shellWord(a.Name)}
 	case errors.As(err, &item):
 		return []string{fmt.Sprintf("to put it there: secret-tool store --label mailhaul service %s username %s", shellWord(item.host), shellWord(item.user))}

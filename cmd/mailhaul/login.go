@@ -24,9 +24,11 @@ entered on a page, on whatever device. Else a page is to be opened in a browser;
 to this machine, or where the browser is on another one, its last address is to be pasted here.
 
    mailhaul login work              once; the token is renewed by itself from then on
-   mailhaul login --browser work    not by the device flow`,
+   mailhaul login --browser work    not by the device flow
+   mailhaul login --deliver work    for the mail server that the account delivers to`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "browser", DisableDefaultText: true, Usage: "use the page that leads back here, not the device flow"},
+			&cli.BoolFlag{Name: "deliver", DisableDefaultText: true, Usage: "log in to the mail server that the account delivers to"},
 		},
 		Action: m.login,
 	}
@@ -37,6 +39,11 @@ func (m *program) login(c *cli.Context) error {
 	_, a, _, err := m.accountArgument(c, 1, 1)
 	if err != nil {
 		return err
+	}
+	if c.Bool("deliver") {
+		if a, err = a.receiver(); err != nil {
+			return err
+		}
 	}
 	switch {
 	case a.OAuth == nil:
@@ -50,6 +57,16 @@ func (m *program) login(c *cli.Context) error {
 		return m.about(a, err)
 	}
 	return m.tell("%s: logged in; the token is kept in %s", visible(a.Name), visible(a.OAuth.file))
+}
+
+// receiver gives the login of the first destination that has a table oauth2.
+func (a *Account) receiver() (*Account, error) {
+	for _, d := range append([]Destination{a.Deliver}, a.Also...) {
+		if d.Receiver != nil && d.Receiver.OAuth != nil {
+			return d.Receiver, nil
+		}
+	}
+	return nil, usagef("no destination of account %q has a table oauth2", a.Name)
 }
 
 func (m *program) consent(ctx context.Context, a *Account, browser bool) error {

@@ -36,7 +36,7 @@ var oauthKeys = []string{
 // preset fills in what is known of a provider. Google gives the scope of mail to no device flow;
 // its refresh token comes only with access_type=offline, and after the first consent only with
 // prompt=consent. Microsoft takes any port of localhost, by that name alone.
-func (o *OAuth) preset(tenant string) error {
+func (o *OAuth) preset(tenant, takes string) error {
 	switch o.Provider {
 	case "":
 		return nil
@@ -48,12 +48,19 @@ func (o *OAuth) preset(tenant string) error {
 	case "microsoft":
 		base := "https://login.microsoftonline.com/" + url.PathEscape(tenant) + "/oauth2/v2.0/"
 		o.AuthURL, o.TokenURL, o.DeviceURL = base+"authorize", base+"token", base+"devicecode"
-		o.Scopes = []string{"https://outlook.office.com/POP.AccessAsUser.All", "offline_access"}
+		o.Scopes = []string{microsoftScopes[takes], "offline_access"}
 		o.RedirectURL = "http://localhost"
 	default:
 		return errors.New(`provider: want "google" or "microsoft"; for another one leave it out and give auth_url, token_url and scopes`)
 	}
 	return nil
+}
+
+// microsoftScopes are those of a POP3 server and of one that takes mail, by protocol.
+var microsoftScopes = map[string]string{
+	"":     "https://outlook.office.com/POP.AccessAsUser.All",
+	"imap": "https://outlook.office.com/IMAP.AccessAsUser.All",
+	"smtp": "https://outlook.office.com/SMTP.Send",
 }
 
 // setOAuth reads the table oauth2. No error quotes a value.
@@ -85,7 +92,7 @@ func setOAuth(a *Account, v any, dir string) error {
 	text("provider", &o.Provider)
 	text("tenant", &tenant)
 	if err == nil {
-		err = o.preset(tenant)
+		err = o.preset(tenant, a.takes)
 	}
 	text("client_id", &o.ClientID)
 	text("auth_url", &o.AuthURL)

@@ -17,7 +17,7 @@ import (
 func receiver(protocol, tls string, ports map[string]string) func(*Destination, any, string) error {
 	return func(d *Destination, v any, _ string) error {
 		d.Protocol = protocol
-		d.Receiver = &Account{TLS: tls, Auth: "auto", Timeout: time.Minute, ports: ports}
+		d.Receiver = &Account{TLS: tls, Auth: "auto", Timeout: time.Minute, ports: ports, takes: protocol}
 		return setServer(&d.Receiver.Server, v)
 	}
 }
@@ -35,6 +35,9 @@ func (d *Destination) reach(a *Account, table map[string]any, dir string) error 
 			return fmt.Errorf("%s goes with lmtp, smtp and imap alone", k.name)
 		}
 		err := k.set(d.Receiver, v, dir)
+		if k.name == "oauth2" && err == nil {
+			err = knownKeys(v, oauthKeys)
+		}
 		if err == nil && k.fits != nil && v != false {
 			if why := k.fits(d.Receiver); why != "" {
 				err = errors.New(why)
@@ -63,6 +66,21 @@ func (d *Destination) reach(a *Account, table map[string]any, dir string) error 
 	return d.fits(ok, first != "")
 }
 
+// knownKeys reports a key of a table that does not exist.
+func knownKeys(v any, known []string) error {
+	table, _ := v.(map[string]any)
+	for name := range table {
+		if slices.Contains(known, name) {
+			continue
+		}
+		if near := nearest(name, known); near != "" {
+			return fmt.Errorf("unknown key %q; did you mean %q?", name, near)
+		}
+		return fmt.Errorf("unknown key %q", name)
+	}
+	return nil
+}
+
 // fits tells what is wrong between the keys. tls: the protocol has this way of TLS.
 func (d *Destination) fits(tls, secret bool) error {
 	r := d.Receiver
@@ -80,7 +98,7 @@ func (d *Destination) fits(tls, secret bool) error {
 	case secret && r.User == "":
 		return errors.New("a secret, and no user")
 	case r.User != "" && !secret && r.Auth != "external":
-		return errors.New("user, and no secret: one of password, password_command, password_file, password_env, credential, netrc, keyring")
+		return errors.New("user, and no secret: one of password, password_command, password_file, password_env, credential, netrc, keyring, oauth2")
 	case !slices.Contains([]string{"auto", "plain", "login", "external", "xoauth2", "oauthbearer"}, r.Auth):
 		return errors.New("auth: want auto, plain, login, external, xoauth2 or oauthbearer")
 	}
@@ -127,6 +145,12 @@ func imapFlags(letters string) (flags []string) {
 // mechanism chooses how to log in to a server that takes the mail.
 func (a *Account) mechanism(secret Secret, offers func(string) bool) (sasl.Client, error) {
 	name := strings.ToUpper(a.Auth)
+	if name == "AUTO" && a.OAuth != nil {
+		name = "OAUTHBEARER"
+		if !offers(name) {
+			name = "XOAUTH2"
+		}
+	}
 	if name == "AUTO" {
 		name = "PLAIN"
 		if !offers(name) && offers("LOGIN") {

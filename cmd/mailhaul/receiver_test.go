@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -216,6 +217,39 @@ func TestReceiverProblems(t *testing.T) {
 		_, err := load(t, text)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), theSecret) {
 			t.Errorf("%s: %v", tt.deliver, err)
+		}
+	}
+}
+
+// A destination's OAuth is that of an account, with scopes and tokens of its own.
+func TestReceiverOAuth(t *testing.T) {
+	text := "[accounts.work]\nserver = \"pop.example.com\"\nuser = \"alice\"\npassword = \"x\"\n[accounts.work.deliver]\nimap = \"outlook.office365.com\"\nuser = \"alice@example.com\"\n"
+	cfg, err := load(t, text+"[accounts.work.deliver.oauth2]\nprovider = \"microsoft\"\nclient_id = \"c\"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := cfg.Accounts[0].receiver()
+	if err != nil || r.OAuth.Scopes[0] != "https://outlook.office.com/IMAP.AccessAsUser.All" || r.OAuth.file == "" || r.OAuth.file == tokenFile(cfg.StateDir, "work") {
+		t.Errorf("%+v, %v", r.OAuth, err)
+	}
+	for offered, want := range map[string]string{"PLAIN OAUTHBEARER XOAUTH2": "OAUTHBEARER", "PLAIN XOAUTH2": "XOAUTH2"} {
+		m, err := r.mechanism(NewSecret("token"), func(name string) bool { return slices.Contains(strings.Fields(offered), name) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name, first, err := m.Start(); err != nil || name != want || !strings.Contains(string(first), "auth=Bearer token") {
+			t.Errorf("%s: %s %q, %v", offered, name, first, err)
+		}
+	}
+	if _, err := r.mechanism(NewSecret("token"), func(name string) bool { return name == "PLAIN" }); err == nil {
+		t.Error("a token is sent as a password")
+	}
+	for what, want := range map[string]string{
+		"[accounts.work.deliver.oauth2]\nprovider = \"microsoft\"\nclient_id = \"c\"\nclinet_secret = \"x\"\n": `unknown key "clinet_secret"`,
+		"tls = \"none\"\ncleartext = true\noauth2 = { token_command = [\"x\"] }\n":                             "a token never goes in clear",
+	} {
+		if _, err := load(t, text+what); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }
