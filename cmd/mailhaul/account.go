@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -148,62 +147,4 @@ func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
 		}
 	}
 	return opts
-}
-
-// openTarget opens the account's destination. It may be made as long as nothing was delivered to
-// it: afterwards a missing one is a disk that is not mounted, and what was delivered is on it.
-func (f *fetcher) openTarget(ctx context.Context, a *Account, st *state.File) (deliver.Target, error) {
-	d := a.Deliver
-	was, _ := st.Note(noteTarget)
-	into, _ := st.Note(noteInto)
-	_, interrupted := st.Interrupted()
-	if interrupted && into != "" && into != d.String() && canTell(into) {
-		return nil, &movedError{Was: into, Path: st.Path()}
-	}
-	if len(d.Command) > 0 {
-		return deliver.NewCommand(d.Command, deliver.CommandOptions{
-			Timeout: a.Timeout, SpoolDir: f.cfg.StateDir, Account: a.Name, User: a.User})
-	}
-	create := was != d.String()
-	if was == "" { // nothing was, or the first run that did was killed
-		create = !delivered(st) || into != "" && into != d.String()
-	}
-	if d.Receiver != nil {
-		return f.openReceiver(ctx, a, create)
-	}
-	var t deliver.Target
-	var err error
-	if d.Maildir != "" {
-		t, err = deliver.NewMaildir(d.Maildir, deliver.MaildirOptions{Create: create, Folder: d.Folder, Mode: d.Mode,
-			Owner: d.Owner, Flags: d.Flags, UIDL: d.UIDL, Timeout: a.Timeout})
-	} else {
-		t, err = deliver.NewMbox(d.Mbox, deliver.MboxOptions{Create: create, Lock: d.Lock, SpoolDir: f.cfg.StateDir, Timeout: a.Timeout, UIDL: d.UIDL})
-	}
-	if err != nil {
-		return nil, err
-	}
-	return t, nil
-}
-
-// canTell tells whether a destination, as Destination.String has it, can be asked what has arrived.
-func canTell(into string) bool {
-	kind, _, _ := strings.Cut(into, " ")
-	return kind == "maildir" || kind == "mbox" || kind == "imap"
-}
-
-// A movedError says that the destination was changed between an interrupted run and the next, which
-// has to ask the old one what it holds.
-type movedError struct{ Was, Path string }
-
-func (e *movedError) Error() string {
-	return fmt.Sprintf("the last run was interrupted while it delivered to %s, and only there can be seen what has arrived", e.Was)
-}
-
-func delivered(st *state.File) bool {
-	for e := range st.All() {
-		if (e.Status == state.Delivered || e.Status == state.Deleted) && e.Body != "" && e.Quarantine == "" {
-			return true
-		}
-	}
-	return false
 }

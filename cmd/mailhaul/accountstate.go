@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"mailhaul/fetch/state"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"mailhaul/fetch/state"
 )
 
 // statePath is where the account's state is.
@@ -27,18 +28,14 @@ func (f *fetcher) openState(ctx context.Context, a *Account) (*state.File, error
 	var st *state.File
 	var err error
 	if f.dryRun {
-		if st, err = state.Read(path); err == nil && !st.New() && !st.Identity().Equal(a.identity()) {
-			err = &state.IdentityError{Path: path, Have: st.Identity(), Want: a.identity()}
-		}
+		st, err = a.readState(path)
 	} else {
 		st, err = openLocked(ctx, path, a.identity(), f.wait)
 	}
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range st.Damage() {
-		f.report.warn(a.Name, "state file %s: %s", st.Path(), d)
-	}
+	f.report.damage(a.Name, st)
 	if st.New() && a.leg == "" {
 		if err := f.orphan(a); err != nil {
 			return nil, errors.Join(err, st.Close())
@@ -47,20 +44,42 @@ func (f *fetcher) openState(ctx context.Context, a *Account) (*state.File, error
 	return st, nil
 }
 
+// readState reads a state file of the account without a lock.
+func (a *Account) readState(path string) (*state.File, error) {
+	st, err := state.Read(path)
+	if err == nil && !st.New() && !st.Identity().Equal(a.identity()) {
+		return nil, &state.IdentityError{Path: path, Have: st.Identity(), Want: a.identity()}
+	}
+	return st, err
+}
+
+// damage warns of what could not be read of a state file.
+func (r *report) damage(account string, st *state.File) {
+	for _, d := range st.Damage() {
+		r.warn(account, "state file %s: %s", st.Path(), d)
+	}
+}
+
 // openLocked opens a state file, and tries again while another run holds it, up to wait.
-func openLocked(ctx context.Context, path string, id state.Identity, wait time.Duration) (*state.File, error) {
+func openLocked(ctx context.Context, path string, id state.Identity, wait time.Duration) (st *state.File, err error) {
+	err = whileLocked(ctx, wait, func() (err error) { st, err = state.Open(path, id); return err })
+	return st, err
+}
+
+// whileLocked tries again while another run holds the state file, up to wait.
+func whileLocked(ctx context.Context, wait time.Duration, try func() error) error {
 	until := time.Now().Add(wait)
 	for {
-		st, err := state.Open(path, id)
+		err := try()
 		left := time.Until(until)
 		if !errors.Is(err, state.ErrLocked) || left <= 0 {
-			return st, err
+			return err
 		}
 		// The lock of a dead process vanishes without a word, so there is nothing to wait on.
 		select {
 		case <-time.After(min(left, 200*time.Millisecond)):
 		case <-ctx.Done():
-			return nil, stopped(ctx)
+			return stopped(ctx)
 		}
 	}
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // ok tells that an aspect of the account is as it should be. fields, if not nil, adds to the JSON.
@@ -69,17 +67,4 @@ func (m *program) checkTotal(accounts, failed, status int) {
 	l.number("failed", int64(failed))
 	l.number("status", int64(status))
 	m.report.write(m.report.out, l.String())
-}
-
-// list adds an array of texts. Octets that are no UTF-8 are escaped in it.
-func (l *jsonLine) list(name string, texts []string) {
-	shown := make([]string, len(texts))
-	for i, s := range texts {
-		if shown[i] = s; !utf8.ValidString(s) {
-			shown[i] = visible(s)
-		}
-	}
-	b, _ := json.Marshal(shown) // strings can always be encoded
-	l.name(name)
-	l.buf = append(l.buf, b...)
 }

@@ -60,9 +60,7 @@ func (m *program) delete(c *cli.Context) error {
 	if err != nil {
 		return m.about(a, err)
 	}
-	for _, d := range st.Damage() {
-		m.report.warn(a.Name, "state file %s: %s", st.Path(), d)
-	}
+	m.report.damage(a.Name, st)
 	err = m.visit(c.Context, cfg, a, st, func(c2 *pop3.Client, d *maildrop) error {
 		mails, err := d.pickAll(ids)
 		if err == nil && !yes {

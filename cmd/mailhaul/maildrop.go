@@ -46,17 +46,12 @@ func (m *program) accountArgument(c *cli.Context, least, most int) (*Config, *Ac
 // knownState reads what is known of the account's messages, without a lock. A command that only
 // looks goes on without a state that is damaged or of another mailbox, and says so.
 func (m *program) knownState(cfg *Config, a *Account) (*state.File, error) {
-	st, err := state.Read(statePath(cfg, a.Name))
-	if err == nil && !st.New() && !st.Identity().Equal(a.identity()) {
-		err = &state.IdentityError{Path: st.Path(), Have: st.Identity(), Want: a.identity()}
-	}
+	st, err := a.readState(statePath(cfg, a.Name))
 	if err != nil {
 		m.report.warn(a.Name, "what is known of the messages cannot be shown: %v", err)
 		return nothingKnown()
 	}
-	for _, d := range st.Damage() {
-		m.report.warn(a.Name, "state file %s: %s", st.Path(), d)
-	}
+	m.report.damage(a.Name, st)
 	return st, nil
 }
 

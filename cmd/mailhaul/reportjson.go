@@ -136,3 +136,16 @@ func (r *report) jsonSummary(account string, sum fetch.Summary, status int, took
 	l.seconds("seconds", took)
 	r.write(r.out, l.String())
 }
+
+// list adds an array of texts. Octets that are no UTF-8 are escaped in it.
+func (l *jsonLine) list(name string, texts []string) {
+	shown := make([]string, len(texts))
+	for i, s := range texts {
+		if shown[i] = s; !utf8.ValidString(s) {
+			shown[i] = visible(s)
+		}
+	}
+	b, _ := json.Marshal(shown) // strings can always be encoded
+	l.name(name)
+	l.buf = append(l.buf, b...)
+}

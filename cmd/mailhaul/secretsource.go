@@ -30,6 +30,10 @@ func (e *SecretError) Error() string { return e.Source + ": " + e.Err.Error() }
 // Unwrap gives the cause.
 func (e *SecretError) Unwrap() error { return e.Err }
 
+// usesSecret tells whether there is one: EXTERNAL logs in by the client's certificate, or by the
+// tunnel (RFC 4422, appendix A).
+func (a *Account) usesSecret() bool { return a.Auth != "external" || a.Secret.Kind != "" }
+
 // readSecret gets the account's secret. The caller asks once a run and keeps it: a command that
 // opens a vault may ask a person.
 func readSecret(ctx context.Context, a *Account, k *asker) (Secret, error) {

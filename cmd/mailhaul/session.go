@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -65,7 +64,7 @@ func (f *fetcher) newSession(ctx context.Context, a *Account, st *state.File) (*
 	if a.TLSInsecure && len(a.TLSPin) == 0 {
 		f.report.warn(a.Name, "tls_insecure: the server's certificate is not checked, anyone may read the password")
 	}
-	if !f.byHand && (a.Auth != "external" || a.Secret.Kind != "") {
+	if !f.byHand && a.usesSecret() {
 		resume := f.report.pause() // a person may be asked
 		s.secret, err = readSecret(ctx, a, f.asker)
 		resume()
@@ -286,23 +285,4 @@ func (s *session) ask(c *pop3.Client) error {
 // broken tells a connection that broke from one that the server closed.
 func broken(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-// A dialogueWriter puts the account's name before each line of the dialogue.
-type dialogueWriter struct {
-	report  *report
-	account string
-	rest    []byte
-}
-
-func (d *dialogueWriter) Write(p []byte) (int, error) {
-	d.rest = append(d.rest, p...)
-	for {
-		line, rest, ok := strings.Cut(string(d.rest), "\n")
-		if !ok {
-			return len(p), nil
-		}
-		d.rest = []byte(rest)
-		d.report.write(os.Stderr, safeLine(visible(d.account)+": "+line))
-	}
 }

@@ -149,9 +149,7 @@ func (m *program) readState(cfg *Config, name string) (*state.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range st.Damage() {
-		m.report.warn(name, "state file %s: %s", st.Path(), d)
-	}
+	m.report.damage(name, st)
 	return st, nil
 }
 

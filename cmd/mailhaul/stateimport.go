@@ -12,6 +12,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mailhaul/cmd/mailhaul/peer"
+	"mailhaul/fetch"
+	"mailhaul/fetch/pop3"
 	"mailhaul/fetch/state"
 )
 
@@ -157,31 +159,18 @@ func (m *program) listUIDs(ctx context.Context, cfg *Config, a *Account) ([]stri
 		return nil, err
 	}
 	defer st.Close()
-	s, err := f.newSession(ctx, a, st)
-	if err != nil {
-		return nil, err
-	}
-	c, err := s.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
 	var uids []string
-	err = s.within(ctx, c, func() error {
-		n, _, err := c.Stat().Wait()
-		if err != nil {
-			return err
+	err = m.visit(ctx, cfg, a, st, func(c *pop3.Client, d *maildrop) error {
+		if !d.uids {
+			return fetch.ErrKeepNeedsUIDL // and all that is here is to be kept
 		}
-		ids, err := c.UIDL().Wait(n)
-		if err != nil {
-			return err
-		}
-		for _, id := range ids.Messages {
-			if id.UID != "" {
-				uids = append(uids, id.UID)
+		for _, mail := range d.mails {
+			if mail.uid != "" {
+				uids = append(uids, mail.uid)
 			}
 		}
-		return c.Quit().Wait()
+		d.leave(c)
+		return nil
 	})
 	return uids, err
 }

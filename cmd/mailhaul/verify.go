@@ -119,7 +119,7 @@ type verifier struct {
 // fetch.Comparison. No lock is held meanwhile but the mbox's, so that no run has to wait.
 func (v *verifier) account(ctx context.Context) error {
 	path := statePath(v.cfg, v.a.Name)
-	if err := waitIdle(ctx, path, v.wait); err != nil {
+	if err := whileLocked(ctx, v.wait, func() error { return state.InUse(path) }); err != nil {
 		return err
 	}
 	before, err := v.openState(ctx, v.a)
@@ -247,22 +247,4 @@ func read(ctx context.Context, r deliver.Reader, compare *fetch.Comparison) erro
 		compare.Add(s)
 	}
 	return nil
-}
-
-// waitIdle waits until no run has the account's state locked, up to wait.
-func waitIdle(ctx context.Context, path string, wait time.Duration) error {
-	until := time.Now().Add(wait)
-	for {
-		err := state.InUse(path)
-		left := time.Until(until)
-		if !errors.Is(err, state.ErrLocked) || left <= 0 {
-			return err
-		}
-		// The lock of a dead process vanishes without a word, so there is nothing to wait on.
-		select {
-		case <-time.After(min(left, 200*time.Millisecond)):
-		case <-ctx.Done():
-			return stopped(ctx)
-		}
-	}
 }
