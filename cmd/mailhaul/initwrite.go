@@ -138,23 +138,17 @@ func (s *setup) append(path, text string) error {
 			text = strings.TrimRight(string(old), "\n") + "\n\n" + text
 		}
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".mailhaul-*") // 0600
+	f, err := replace(path, "")
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteString(text)
 	if err == nil {
-		err = errors.Join(f.Chmod(mode), f.Sync())
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
 		_, err = loadConfig(f.Name(), nil)
 	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
 	if err != nil {
-		os.Remove(f.Name())
+		f.discard()
+		return err
 	}
-	return err
+	return f.save(mode)
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"os"
-	"path/filepath"
 
 	"mailhaul/fetch"
 )
@@ -16,22 +14,15 @@ func writeManifest(path string, findings []fetch.Finding) error {
 	if path == "-" {
 		return manifestTo(os.Stdout, findings)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".mailhaul-*") // 0600
+	f, err := replace(path, "")
 	if err != nil {
 		return err
 	}
-	err = manifestTo(f, findings)
-	if err == nil {
-		err = f.Sync()
+	if err := manifestTo(f, findings); err != nil {
+		f.discard()
+		return err
 	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return f.save(0o600)
 }
 
 func manifestTo(w io.Writer, findings []fetch.Finding) error {

@@ -46,33 +46,15 @@ func writeMetrics(ctx context.Context, path string, cfg *Config, outcomes []outc
 		return err
 	}
 	merge(all, cfg, outcomes)
-	// A fixed name, which the collector does not read (it wants .prom): whoever holds the lock is
-	// alone, and what a crash leaves is used again.
-	return replaceFile(path, filepath.Join(dir, "."+name+".tmp"), 0o644, []byte(exposition(all)))
-}
-
-// replaceFile puts text in place of a file, through a temporary one of the same directory. nil means
-// that it is on the disk.
-func replaceFile(path, tmp string, mode os.FileMode, text []byte) error {
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
+	f, err := replace(path, filepath.Join(dir, "."+name+".tmp")) // the collector reads .prom alone
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()) // a umask must not hide it from the collector
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		os.Remove(tmp)
+	if _, err := f.WriteString(exposition(all)); err != nil {
+		f.discard()
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return f.save(0o644) // the collector is another user
 }
 
 // readMetrics reads what an earlier run has written. A file that has anything else in it is an

@@ -78,31 +78,22 @@ func readTokens(path string) (*tokens, error) {
 
 // A tokenWriter has the place on the disk that new tokens need. It is made before they are asked
 // for: a refresh token that cannot be written down is lost, and with it the login.
-type tokenWriter struct {
-	path string
-	tmp  *os.File
-}
+type tokenWriter struct{ *replacement }
 
+// newTokenWriter is for whoever holds the lock (lockTokens).
 func newTokenWriter(path string) (*tokenWriter, error) {
-	// A fixed name: whoever holds the lock is alone, and what a crash leaves is used again.
-	tmp, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	f, err := replace(path, path+".tmp")
 	if err != nil {
 		return nil, err
 	}
-	w := &tokenWriter{path, tmp}
-	if _, err = tmp.Write(make([]byte, maxSecret)); err == nil {
-		err = errors.Join(tmp.Chmod(0o600), tmp.Sync())
+	if _, err = f.Write(make([]byte, maxSecret)); err == nil {
+		err = f.Sync()
 	}
 	if err != nil {
-		w.discard()
+		f.discard()
 		return nil, err
 	}
-	return w, nil
-}
-
-func (w *tokenWriter) discard() {
-	w.tmp.Close()
-	os.Remove(w.tmp.Name())
+	return &tokenWriter{f}, nil
 }
 
 // save puts the tokens in place of the former ones. nil means that they are on the disk.
@@ -110,28 +101,16 @@ func (w *tokenWriter) save(t *tokens) error {
 	t.Version = 1
 	b, err := json.MarshalIndent(t, "", "  ")
 	if err == nil {
-		_, err = w.tmp.WriteAt(append(b, '\n'), 0)
+		_, err = w.WriteAt(append(b, '\n'), 0)
 	}
 	if err == nil {
-		err = w.tmp.Truncate(int64(len(b) + 1))
-	}
-	if err == nil {
-		err = w.tmp.Sync()
-	}
-	if err == nil {
-		err = os.Rename(w.tmp.Name(), w.path)
+		err = w.Truncate(int64(len(b) + 1))
 	}
 	if err != nil {
 		w.discard()
 		return err
 	}
-	w.tmp.Close()
-	dir, err := os.Open(filepath.Dir(w.path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return w.replacement.save(0o600)
 }
 
 // lockTokens makes this the only run that renews the account's tokens, until unlock is called.

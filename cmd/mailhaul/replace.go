@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// A replacement is a file that is to take the place of another: whoever reads that sees the whole of
+// the old or the new one, whenever the program dies. One of save and discard must be called.
+type replacement struct {
+	*os.File
+	path string
+}
+
+// replace begins a file that save puts in place of path, readable and writable by us alone. tmp is its
+// name until then, in the same directory: a fixed one is for those who hold a lock, since what a crash
+// leaves is used again; "" makes up one.
+func replace(path, tmp string) (*replacement, error) {
+	var f *os.File
+	var err error
+	if tmp == "" {
+		f, err = os.CreateTemp(filepath.Dir(path), ".mailhaul-*")
+	} else if f, err = os.OpenFile(tmp, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600); err == nil {
+		err = f.Chmod(0o600)
+	}
+	r := &replacement{f, path}
+	if err != nil && f != nil {
+		r.discard()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// discard leaves the old file as it is.
+func (r *replacement) discard() {
+	r.Close()
+	os.Remove(r.Name())
+}
+
+// save puts the file in its place, with its mode whatever the umask. nil means that it is on the disk.
+func (r *replacement) save(mode fs.FileMode) error {
+	err := errors.Join(r.Chmod(mode), r.Sync(), r.Close())
+	if err == nil {
+		err = os.Rename(r.Name(), r.path)
+	}
+	if err != nil {
+		os.Remove(r.Name())
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(r.path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	// Some file systems (CIFS, some of FUSE) know no sync of a directory.
+	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return err
+	}
+	return nil
+}
