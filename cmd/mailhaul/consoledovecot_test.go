@@ -10,6 +10,7 @@ import (
 // A whole session by hand with a real server: a login in three lines, every message as it is stored,
 // and DELE with QUIT.
 func TestConsoleOnDovecot(t *testing.T) {
+	t.Parallel()
 	d := startDovecot(t)
 	mail := realMail()
 	d.seed(t, mail)

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -53,13 +55,8 @@ func startDovecotWith(t *testing.T, settings string) *dovecot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free now
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &dovecot{addr: l.Addr().String(), dir: dir}
-	_, port, _ := net.SplitHostPort(d.addr)
-	l.Close()
+	port := freePort(t)
+	d := &dovecot{addr: net.JoinHostPort("127.0.0.1", port), dir: dir}
 	config := fmt.Sprintf(`
 base_dir = %[1]s/run
 state_dir = %[1]s/run
@@ -109,9 +106,8 @@ service pop3-login {
 		t.Fatal(err)
 	}
 	d.own(t)
-	var out bytes.Buffer
 	cmd := exec.Command(path, "-F", "-c", conf)
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr // what it says before it has its log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -119,17 +115,39 @@ service pop3-login {
 		cmd.Process.Signal(os.Interrupt)
 		cmd.Wait()
 	})
+	d.listens(t, d.addr)
+	return d
+}
+
+// listens waits until it does.
+func (d *dovecot) listens(t *testing.T, addr string) {
+	t.Helper()
 	for until := time.Now().Add(20 * time.Second); ; {
-		conn, err := net.DialTimeout("tcp", d.addr, time.Second)
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
 		if err == nil {
 			conn.Close()
-			return d
+			return
 		}
 		if time.Now().After(until) {
-			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			t.Fatalf("dovecot does not listen: %v\n%s%s", err, out.Bytes(), log)
+			t.Fatalf("dovecot does not listen: %v\n%s", err, d.log())
 		}
 	}
+}
+
+// freePort finds a port for a program that cannot be given one which is open. It is none of those that
+// the kernel hands out: another test would have it before the program does.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		port := strconv.Itoa(20_000 + rand.IntN(12_000))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // own gives everything to the user that Dovecot's sessions run as.
@@ -180,6 +198,7 @@ func realMail() []string {
 // TestDovecot fetches real mail from a real server with the whole program, into each kind of
 // destination: every octet arrives, a second run fetches nothing, and the maildrop is empty.
 func TestDovecot(t *testing.T) {
+	t.Parallel()
 	d := startDovecot(t)
 	mail := realMail()
 	for _, kind := range []string{"maildir", "mbox", "command"} {

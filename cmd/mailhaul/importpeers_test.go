@@ -162,6 +162,7 @@ func (d *dovecot) add(t *testing.T, from, to int) {
 // them there, takes over what it has seen, and sees that none comes again, and of two new ones just
 // these.
 func TestTakeOverFromRealPeers(t *testing.T) {
+	t.Parallel()
 	d := startDovecot(t)
 	for _, p := range realPeers {
 		t.Run(p.name, func(t *testing.T) {
@@ -229,6 +230,7 @@ func TestTakeOverFromRealPeers(t *testing.T) {
 // TestSwitchFromRealPeers goes the whole way: the program fetches 20 messages by its configuration,
 // that becomes ours, what was seen is taken over, and of 22 messages two come, into the same place.
 func TestSwitchFromRealPeers(t *testing.T) {
+	t.Parallel()
 	d := startDovecot(t)
 	for _, p := range realPeers {
 		t.Run(p.name, func(t *testing.T) {
@@ -271,6 +273,7 @@ func TestSwitchFromRealPeers(t *testing.T) {
 // TestOddUniqueIDsOfRealPeers: what a real program does not store as the server sends it is found all
 // the same, and what is not clear is fetched.
 func TestOddUniqueIDsOfRealPeers(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		peer string
 		uids []string

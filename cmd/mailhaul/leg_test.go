@@ -16,6 +16,7 @@ import (
 
 // Killed again and again, each of two destinations has each message once.
 func TestLegsKilled(t *testing.T) {
+	t.Parallel()
 	var msgs []pop3test.Message
 	for i := range 200 {
 		uid := fmt.Sprint("uid", i)

@@ -76,8 +76,10 @@ func runQuietly(cmd *exec.Cmd) error {
 
 // The mail programs of those whose mailbox has moved retrieve nothing again, and what is new once.
 func TestPeersAfterMove(t *testing.T) {
+	t.Parallel()
 	for _, way := range keepWays {
 		t.Run(way.uidl, func(t *testing.T) {
+			t.Parallel()
 			old := startDovecotWith(t, "pop3_uidl_format = old.%v+%u\n")
 			fresh := startDovecotWith(t, way.settings)
 			old.seed(t, manyMails(190))

@@ -94,8 +94,10 @@ var keepWays = []struct{ uidl, settings string }{
 // Dovecot serves what was moved with the unique-ids of the old server, in the same order, while
 // it is asked all the time and new mail comes in between.
 func TestMoveToDovecot(t *testing.T) {
+	t.Parallel()
 	for _, way := range keepWays {
 		t.Run(way.uidl, func(t *testing.T) {
+			t.Parallel()
 			old := startDovecotWith(t, "pop3_uidl_format = old.%v+%u\n")
 			fresh := startDovecotWith(t, way.settings)
 			old.seed(t, manyMails(70))
@@ -150,8 +152,10 @@ func diffIDs(t *testing.T, got, want []string) {
 // Killed again and again while Dovecot is asked for the mail: at the end each message is there once,
 // with its own unique-id.
 func TestMoveKilled(t *testing.T) {
+	t.Parallel()
 	for _, way := range keepWays {
 		t.Run(way.uidl, func(t *testing.T) {
+			t.Parallel()
 			old := startDovecotWith(t, "pop3_uidl_format = old.%v+%u\n")
 			fresh := startDovecotWith(t, way.settings)
 			old.seed(t, manyMails(70))
@@ -195,6 +199,7 @@ func TestMoveKilled(t *testing.T) {
 
 // An mbox, too, can be served with the unique-ids of the old server.
 func TestMoveToMbox(t *testing.T) {
+	t.Parallel()
 	old := startDovecotWith(t, "pop3_uidl_format = old.%v+%u\n")
 	dir := t.TempDir()
 	fresh := startDovecotWith(t, fmt.Sprintf("pop3_reuse_xuidl = yes\nmail_location = mbox:%s/other:INBOX=%[1]s/inbox\n", dir))
@@ -250,6 +255,7 @@ func sizes(t *testing.T, config string, args ...string) map[string]float64 {
 // What the name of a file says of its size is what Dovecot lists, and what it then sends. And verify
 // finds all that was moved.
 func TestMovedSizes(t *testing.T) {
+	t.Parallel()
 	for _, way := range keepWays {
 		old := startDovecot(t)
 		fresh := startDovecotWith(t, way.settings)
@@ -272,6 +278,7 @@ func TestMovedSizes(t *testing.T) {
 
 // A subfolder is the one that Dovecot knows by that name.
 func TestFolderInDovecot(t *testing.T) {
+	t.Parallel()
 	need(t, "doveadm")
 	old, fresh := startDovecot(t), startDovecot(t)
 	old.seed(t, realMail()[:2])

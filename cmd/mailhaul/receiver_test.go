@@ -25,13 +25,8 @@ func startTaker(t *testing.T) (d *dovecot, deliver map[string]string) {
 			t.Skip("no " + part)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free now
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
-	l.Close()
+	port := freePort(t)
+	addr := net.JoinHostPort("127.0.0.1", port)
 	d = startDovecotWith(t, fmt.Sprintf(`
 protocols = pop3 lmtp imap
 service lmtp {
@@ -49,16 +44,7 @@ service imap-login {
   }
 }
 `, port))
-	for until := time.Now().Add(20 * time.Second); ; { // its ports come one after the other
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			conn.Close()
-			break
-		}
-		if time.Now().After(until) {
-			t.Fatal(err)
-		}
-	}
+	d.listens(t, addr) // its ports come one after the other
 	return d, map[string]string{
 		"lmtp": fmt.Sprintf(`lmtp = "unix:%s/run/lmtp", recipient = "bob"`, d.dir),
 		"imap": fmt.Sprintf(`imap = %q, tls = "none", user = "bob", password = "secret", folder = "Büro", flags = "S"`, addr),
@@ -98,8 +84,10 @@ func ending(texts []string, message string) (n int) {
 
 // TestTakers hands real mail to a real mail server.
 func TestTakers(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{"lmtp", "imap"} {
 		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
 			from := startDovecot(t)
 			to, deliver := startTaker(t)
 			var mail []string
@@ -145,11 +133,13 @@ func TestTakers(t *testing.T) {
 // TestTakersKilled kills the program in the midst, again and again: nothing is lost. IMAP has each
 // message once, LMTP one more at most for each kill.
 func TestTakersKilled(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes a while")
 	}
 	for _, protocol := range []string{"lmtp", "imap"} {
 		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
 			from := startDovecot(t)
 			to, deliver := startTaker(t)
 			var mail []string
