@@ -56,6 +56,8 @@ func hints(err error, a *Account) []string {
 		return []string{
 			fmt.Sprintf("to go on with it: mailhaul state adopt %s %s", shellWord(orphan.Account), shellWord(orphan.Old)),
 			fmt.Sprintf("to begin anew: mailhaul state forget --all %s", shellWord(orphan.Old)),
+			// Both of these would have the other configuration retrieve everything again.
+			fmt.Sprintf("neither, if another configuration has the account %q: state_dir keeps this one's state apart", orphan.Old),
 		}
 	case errors.Is(err, state.ErrUnreadable) && a != nil:
 		return []string{fmt.Sprintf("mend its first line (mailhaul-state(5)), or: mailhaul state adopt %s", shellWord(a.Name))}
@@ -68,6 +70,9 @@ func hints(err error, a *Account) []string {
 	}
 	if a == nil {
 		return nil
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return []string{"make room there (df, df -i, quota); what was not delivered is still on the server, and the next run goes on with it"}
 	}
 	return connectionHints(err, a)
 }
@@ -154,7 +159,7 @@ func passwordHints(e *pop3.Error, a *Account) []string {
 		}
 	}
 	if !strings.Contains(a.User, "@") {
-		return []string{fmt.Sprintf("many servers want the whole address as user, not only %q", a.User)}
+		return []string{fmt.Sprintf("is the password right? many servers want the whole address as user, not only %q", a.User)}
 	}
 	return nil
 }

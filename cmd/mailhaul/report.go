@@ -221,11 +221,16 @@ func (r *report) first(a *Account, n int, path string) {
 // failures tells what stopped an account, each once, with the cures that are known.
 func (r *report) failures(a *Account, err error) {
 	var told []string
+	said := make(map[string]bool)
 	for _, f := range failures(err) {
 		var left *fetch.LeftError
 		if errors.As(f, &left) {
 			continue // each of the messages has had its own line
 		}
+		if said[f.Error()] {
+			continue // a full disk is met again at the end, when the state is written
+		}
+		said[f.Error()] = true
 		var quiet *quietError
 		if errors.As(f, &quiet) && r.verbose < 1 && !r.json {
 			continue

@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,7 +76,7 @@ func TestJSON(t *testing.T) {
 		`{"v":1,"type":"error","time":"2025-03-04T04:06:07.089Z","account":"work","num":5,"uid":"e","size":9,"reason":"refused: RETR: \"no\""}`,
 		`{"v":1,"type":"error","time":"2025-03-04T04:06:07.089Z","account":"work","num":5,"uid":"e","size":9,"reason":"again","attempts":2,"next":"2025-03-04T05:06:07.089Z","repeated":true}`,
 		`{"v":1,"type":"error","time":"2025-03-04T04:06:07.089Z","account":"work","reason":"the server does not delete","warning":true}`,
-		`{"v":1,"type":"error","time":"TIME","account":"work","reason":"login refused: PASS: \"no\\x1b\\xff\"","status":77,"hint":"many servers want the whole address as user, not only \"u\""}`,
+		`{"v":1,"type":"error","time":"TIME","account":"work","reason":"login refused: PASS: \"no\\x1b\\xff\"","status":77,"hint":"is the password right? many servers want the whole address as user, not only \"u\""}`,
 		`{"v":1,"type":"summary","time":"TIME","account":"work","messages":3,"delivered":2,"octets":1235,"deleted":1,"skipped":1,"left":1,"status":77,"seconds":1.235}`,
 		`{"v":1,"type":"summary","time":"TIME","accounts":1,"failed":1,"messages":3,"delivered":2,"octets":1235,"deleted":1,"skipped":1,"left":1,"status":77,"seconds":2.000}`,
 	}
@@ -102,7 +104,7 @@ func TestJSON(t *testing.T) {
 func TestText(t *testing.T) {
 	errors := `mailhaul: work: message 5 (unique-id e), 9 bytes: refused: RETR: "no"
 mailhaul: work: login refused: PASS: "no\x1b\xff"
-mailhaul: hint: many servers want the whole address as user, not only "u"
+mailhaul: hint: is the password right? many servers want the whole address as user, not only "u"
 `
 	doubt := `mailhaul: work: message 1 (unique-id a\x1b[2J), 1.2 kB is in doubt: an interrupted run may have delivered it already, and it was delivered again
 `
@@ -170,6 +172,18 @@ func TestNothingNewIsSilent(t *testing.T) {
 	r.done(&Account{Name: "work"}, fetch.Summary{Messages: 10, Skipped: 9, Left: 1}, &fetch.LeftError{Messages: 1}, 0)
 	if out.Len() > 0 {
 		t.Errorf("printed %q", out.String())
+	}
+}
+
+// A full disk is met again when the state is closed, with the same words.
+func TestSameFailureOnce(t *testing.T) {
+	full := func() error { return fmt.Errorf("state file: %w", syscall.ENOSPC) }
+	var out bytes.Buffer
+	r := &report{out: &out, err: &out}
+	r.failures(&Account{Name: "work"}, errors.Join(full(), errors.New("other"), full()))
+	want := "mailhaul: work: state file: no space left on device\nmailhaul: work: other\nmailhaul: hint: make room there"
+	if got := out.String(); !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 3 {
+		t.Errorf("printed\n%s", got)
 	}
 }
 
