@@ -47,32 +47,20 @@ func (m *program) check(c *cli.Context) error {
 	}
 	if err != nil {
 		m.report.failure(nil, err)
-		m.checkTotal(0, 0, exitStatus(err))
+		m.report.accountsTotal(0, 0, exitStatus(err))
 		return &toldError{err}
 	}
 	f := m.newFetcher(cfg)
 	f.dryRun = true
-	var errs []error
-	for _, a := range accounts {
+	return m.oneByOne(c.Context, accounts, func(a *Account) error {
 		k := &checker{fetcher: f, a: a}
 		k.configuration()
 		if !c.Bool("config-only") {
 			k.local(c.Context)
 			k.server(c.Context)
 		}
-		if err := errors.Join(k.errs...); err != nil {
-			errs = append(errs, err)
-		}
-		if c.Context.Err() != nil {
-			break
-		}
-	}
-	err = firstPermanent(errs)
-	m.checkTotal(len(accounts), len(errs), exitStatus(err))
-	if err != nil {
-		return &toldError{err}
-	}
-	return nil
+		return errors.Join(k.errs...)
+	})
 }
 
 // A checker looks at one account.

@@ -56,15 +56,3 @@ func (k *checker) jsonLine(aspect, result, text string, fields func(*jsonLine)) 
 	}
 	k.report.write(k.report.out, l.String())
 }
-
-// checkTotal is the last line of --json.
-func (m *program) checkTotal(accounts, failed, status int) {
-	if !m.report.json {
-		return
-	}
-	l := newJSONLine("summary", time.Now())
-	l.number("accounts", int64(accounts))
-	l.number("failed", int64(failed))
-	l.number("status", int64(status))
-	m.report.write(m.report.out, l.String())
-}

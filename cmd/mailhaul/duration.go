@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/urfave/cli/v2"
 )
 
 // asDuration reads Go's durations, and days: "90s", "1h30m", "30d", "1d12h".
@@ -63,4 +65,16 @@ func durationText(d time.Duration) string {
 		text = s + "h"
 	}
 	return text
+}
+
+// durationFlag reads an option's duration in the form of the configuration.
+func durationFlag(c *cli.Context, name string) (time.Duration, error) {
+	if !c.IsSet(name) {
+		return 0, nil
+	}
+	d, err := parseDuration(c.String(name), `want a duration with its unit, like "60s", "5m" or "12h"`)
+	if err != nil {
+		return 0, usagef("option --%s: %v", name, err)
+	}
+	return d, nil
 }

@@ -99,13 +99,6 @@ func (m *program) importConfiguration(c *cli.Context, p peer.Program) error {
 	return nil
 }
 
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // readPeer reads the configuration of another program: of the files, or of the usual ones where
 // none is named.
 func (m *program) readPeer(p peer.Program, files []string) (*peer.Import, error) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"mailhaul/fetch"
 	"mailhaul/fetch/pop3"
 	"mailhaul/fetch/state"
@@ -26,21 +24,6 @@ type maildrop struct {
 	caps  pop3.Caps
 	uids  bool // the server gives unique-ids
 	ahead bool // commands may be sent ahead of replies
-}
-
-// accountArgument checks the number of arguments, of which the first is an account, and loads the
-// configuration. most is 0 for any number.
-func (m *program) accountArgument(c *cli.Context, least, most int) (*Config, *Account, []string, error) {
-	args := c.Args().Slice()
-	if len(args) < least || most > 0 && len(args) > most {
-		return nil, nil, nil, usagef("usage: mailhaul %s %s", c.Command.Name, c.Command.ArgsUsage)
-	}
-	cfg, err := loadConfig(m.configPath, nil)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	a, err := configured(cfg, args[0])
-	return cfg, a, args[1:], err
 }
 
 // knownState reads what is known of the account's messages, without a lock. A command that only

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -155,16 +154,4 @@ func complete(c *cli.Command) {
 	for _, s := range c.Subcommands {
 		complete(s)
 	}
-}
-
-// durationFlag reads an option's duration in the form of the configuration.
-func durationFlag(c *cli.Context, name string) (time.Duration, error) {
-	if !c.IsSet(name) {
-		return 0, nil
-	}
-	d, err := parseDuration(c.String(name), `want a duration with its unit, like "60s", "5m" or "12h"`)
-	if err != nil {
-		return 0, usagef("option --%s: %v", name, err)
-	}
-	return d, nil
 }

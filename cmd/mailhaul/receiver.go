@@ -1,16 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/emersion/go-sasl"
-
-	"mailhaul/deliver"
 )
 
 // receiver makes the setter of a place that is a mail server. ports are those of the TLS modes.
@@ -104,86 +98,3 @@ func (d *Destination) fits(tls, secret bool) error {
 	}
 	return nil
 }
-
-// openReceiver makes the target of an account whose destination is a mail server. The secret is read
-// first: no connection waits for a person or a vault.
-func (f *fetcher) openReceiver(ctx context.Context, a *Account, create bool) (deliver.Target, error) {
-	d, r := a.Deliver, a.Deliver.Receiver
-	tls, err := tlsConfig(r)
-	if err != nil {
-		return nil, err
-	}
-	way := deliver.Receiver{Network: r.Server.Network, Addr: r.Server.Addr, TLS: tls, StartTLS: r.TLS == "starttls", Timeout: r.Timeout}
-	if r.User != "" {
-		var secret Secret
-		if r.Secret.Kind != "" {
-			if secret, err = readSecret(ctx, r, f.asker); err != nil {
-				return nil, err
-			}
-		}
-		way.Login = func(_ context.Context, offers func(string) bool) (sasl.Client, error) {
-			return r.mechanism(secret, offers)
-		}
-	}
-	if d.Protocol == "imap" {
-		return deliver.NewIMAP(deliver.IMAPOptions{Receiver: way, Folder: d.Mailbox, Flags: imapFlags(d.Flags), Create: create, SpoolDir: f.cfg.StateDir})
-	}
-	return deliver.NewSMTP(deliver.SMTPOptions{Receiver: way, LMTP: d.Protocol == "lmtp", Sender: d.Sender, Recipient: d.Recipient,
-		SpoolDir: f.cfg.StateDir, Account: a.Name, User: a.User})
-}
-
-// imapFlags are what the letters of maildir stand for (RFC 3501, section 2.3.2; $Forwarded is of RFC
-// 5788's registry).
-func imapFlags(letters string) (flags []string) {
-	names := map[rune]string{'D': `\Draft`, 'F': `\Flagged`, 'P': `$Forwarded`, 'R': `\Answered`, 'S': `\Seen`, 'T': `\Deleted`}
-	for _, l := range letters {
-		flags = append(flags, names[l])
-	}
-	return flags
-}
-
-// mechanism chooses how to log in to a server that takes the mail.
-func (a *Account) mechanism(secret Secret, offers func(string) bool) (sasl.Client, error) {
-	name := strings.ToUpper(a.Auth)
-	if name == "AUTO" && a.OAuth != nil {
-		name = "OAUTHBEARER"
-		if !offers(name) {
-			name = "XOAUTH2"
-		}
-	}
-	if name == "AUTO" {
-		name = "PLAIN"
-		if !offers(name) && offers("LOGIN") {
-			name = "LOGIN"
-		}
-	}
-	if !offers(name) {
-		return nil, fmt.Errorf("%w: the server does not offer %s", deliver.ErrLogin, name)
-	}
-	switch name {
-	case "LOGIN":
-		return sasl.NewLoginClient(a.User, secret.Reveal()), nil
-	case "EXTERNAL":
-		return sasl.NewExternalClient(a.User), nil
-	case "OAUTHBEARER":
-		return sasl.NewOAuthBearerClient(&sasl.OAuthBearerOptions{Username: a.User, Token: secret.Reveal(), Host: a.Server.Host, Port: a.Server.portNumber()}), nil
-	case "XOAUTH2":
-		return &xoauth2{user: a.User, token: secret}, nil
-	}
-	return sasl.NewPlainClient("", a.User, secret.Reveal()), nil
-}
-
-// xoauth2 is Google's mechanism, which the library has not
-// (https://developers.google.com/gmail/imap/xoauth2-protocol).
-type xoauth2 struct {
-	user  string
-	token Secret
-}
-
-func (x *xoauth2) Start() (string, []byte, error) {
-	return "XOAUTH2", []byte("user=" + x.user + "\x01auth=Bearer " + x.token.Reveal() + "\x01\x01"), nil
-}
-
-// Next answers the challenge, which says why the token was refused, with nothing: the refusal itself
-// follows.
-func (x *xoauth2) Next([]byte) ([]byte, error) { return []byte{}, nil }

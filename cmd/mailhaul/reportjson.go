@@ -149,3 +149,15 @@ func (l *jsonLine) list(name string, texts []string) {
 	l.name(name)
 	l.buf = append(l.buf, b...)
 }
+
+// accountsTotal is the last line of --json of a command that goes through accounts and moves no mail.
+func (r *report) accountsTotal(accounts, failed, status int) {
+	if !r.json {
+		return
+	}
+	l := newJSONLine("summary", time.Now())
+	l.number("accounts", int64(accounts))
+	l.number("failed", int64(failed))
+	l.number("status", int64(status))
+	r.write(r.out, l.String())
+}

@@ -45,24 +45,6 @@ func (m *program) stateCommand() *cli.Command {
 	}
 }
 
-// arguments checks their number and loads the configuration.
-func (m *program) arguments(c *cli.Context, least, most int) (*Config, []string, error) {
-	args := c.Args().Slice()
-	if len(args) < least || most > 0 && len(args) > most {
-		return nil, nil, usagef("usage: mailhaul state %s %s", c.Command.Name, c.Command.ArgsUsage)
-	}
-	cfg, err := loadConfig(m.configPath, nil)
-	return cfg, args, err
-}
-
-// configured gives the account of that name.
-func configured(cfg *Config, name string) (*Account, error) {
-	if a := cfg.Account(name); a != nil {
-		return a, nil
-	}
-	return nil, unknownAccount(cfg, name)
-}
-
 // stateFile gives the state file of a name, also of one that is configured no more: by the
 // account's name, by the name of the file, or by its path.
 func stateFile(cfg *Config, name string) (string, error) {
@@ -193,26 +175,24 @@ func (m *program) tell(format string, args ...any) error {
 }
 
 func (m *program) stateAdopt(c *cli.Context) error {
-	cfg, args, err := m.arguments(c, 1, 2)
-	if err != nil {
-		return err
-	}
-	a, err := configured(cfg, args[0])
+	cfg, a, old, err := m.accountArgument(c, 1, 2)
 	if err != nil {
 		return err
 	}
 	to := statePath(cfg, a.Name)
 	from := to
-	if len(args) == 2 {
-		if cfg.Account(args[1]) != nil && args[1] != a.Name {
-			return usagef("%q is configured: its state is its own", args[1])
+	name := a.Name
+	if len(old) == 1 {
+		name = old[0]
+		if cfg.Account(name) != nil && name != a.Name {
+			return usagef("%q is configured: its state is its own", name)
 		}
-		if from, err = stateFile(cfg, args[1]); err != nil {
+		if from, err = stateFile(cfg, name); err != nil {
 			return err
 		}
 	}
 	if _, err := os.Stat(from); err != nil {
-		return usagef("%s has no state to adopt", visible(args[len(args)-1]))
+		return usagef("%s has no state to adopt", visible(name))
 	}
 	damage, err := state.Adopt(from, to, a.identity())
 	if err != nil {

@@ -18,17 +18,13 @@ import (
 )
 
 func (m *program) stateImport(c *cli.Context) error {
-	cfg, args, err := m.arguments(c, 1, 2)
-	if err != nil {
-		return err
-	}
-	a, err := configured(cfg, args[0])
+	cfg, a, files, err := m.accountArgument(c, 1, 2)
 	if err != nil {
 		return err
 	}
 	in := io.Reader(os.Stdin)
-	if len(args) == 2 && args[1] != "-" {
-		f, err := os.Open(args[1])
+	if len(files) == 1 && files[0] != "-" {
+		f, err := os.Open(files[0])
 		if err != nil {
 			return err
 		}
@@ -136,11 +132,7 @@ func recordSeen(st *state.File, ids []peer.Seen) (fresh, known int, err error) {
 
 // stateBaseline marks what the server lists now.
 func (m *program) stateBaseline(c *cli.Context) error {
-	cfg, args, err := m.arguments(c, 1, 1)
-	if err != nil {
-		return err
-	}
-	a, err := configured(cfg, args[0])
+	cfg, a, _, err := m.accountArgument(c, 1, 1)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/emersion/go-sasl"
+
 	"mailhaul/deliver"
 	"mailhaul/fetch/state"
 )
@@ -65,4 +67,41 @@ func delivered(st *state.File) bool {
 		}
 	}
 	return false
+}
+
+// openReceiver makes the target of an account whose destination is a mail server. The secret is read
+// first: no connection waits for a person or a vault.
+func (f *fetcher) openReceiver(ctx context.Context, a *Account, create bool) (deliver.Target, error) {
+	d, r := a.Deliver, a.Deliver.Receiver
+	tls, err := tlsConfig(r)
+	if err != nil {
+		return nil, err
+	}
+	way := deliver.Receiver{Network: r.Server.Network, Addr: r.Server.Addr, TLS: tls, StartTLS: r.TLS == "starttls", Timeout: r.Timeout}
+	if r.User != "" {
+		var secret Secret
+		if r.Secret.Kind != "" {
+			if secret, err = readSecret(ctx, r, f.asker); err != nil {
+				return nil, err
+			}
+		}
+		way.Login = func(_ context.Context, offers func(string) bool) (sasl.Client, error) {
+			return r.mechanism(secret, offers)
+		}
+	}
+	if d.Protocol == "imap" {
+		return deliver.NewIMAP(deliver.IMAPOptions{Receiver: way, Folder: d.Mailbox, Flags: imapFlags(d.Flags), Create: create, SpoolDir: f.cfg.StateDir})
+	}
+	return deliver.NewSMTP(deliver.SMTPOptions{Receiver: way, LMTP: d.Protocol == "lmtp", Sender: d.Sender, Recipient: d.Recipient,
+		SpoolDir: f.cfg.StateDir, Account: a.Name, User: a.User})
+}
+
+// imapFlags are what the letters of maildir stand for (RFC 3501, section 2.3.2; $Forwarded is of RFC
+// 5788's registry).
+func imapFlags(letters string) (flags []string) {
+	names := map[rune]string{'D': `\Draft`, 'F': `\Flagged`, 'P': `$Forwarded`, 'R': `\Answered`, 'S': `\Seen`, 'T': `\Deleted`}
+	for _, l := range letters {
+		flags = append(flags, names[l])
+	}
+	return flags
 }

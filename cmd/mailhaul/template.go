@@ -95,23 +95,9 @@ func (r row) fillAll(v any, path bool) (any, error) {
 	case string:
 		return r.fill(v, path || strings.Contains(v, "/"))
 	case []any:
-		filled := make([]any, len(v))
-		for i, item := range v {
-			var err error
-			if filled[i], err = r.fillAll(item, path); err != nil {
-				return nil, err
-			}
-		}
-		return filled, nil
-	case []map[string]any:
-		filled := make([]any, len(v))
-		for i, item := range v {
-			var err error
-			if filled[i], err = r.fillAll(item, path); err != nil {
-				return nil, err
-			}
-		}
-		return filled, nil
+		return fillEach(r, v, path)
+	case []map[string]any: // as the decoder has [[…]]
+		return fillEach(r, v, path)
 	case map[string]any:
 		filled := make(map[string]any, len(v))
 		for name, item := range v {
@@ -124,4 +110,15 @@ func (r row) fillAll(v any, path bool) (any, error) {
 		return filled, nil
 	}
 	return v, nil
+}
+
+func fillEach[T any](r row, items []T, path bool) ([]any, error) {
+	filled := make([]any, len(items))
+	for i, item := range items {
+		var err error
+		if filled[i], err = r.fillAll(item, path); err != nil {
+			return nil, err
+		}
+	}
+	return filled, nil
 }

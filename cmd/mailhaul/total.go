@@ -60,9 +60,5 @@ func (t total) String() string {
 			parts = append(parts, fmt.Sprintf("%d %s", n.count, n.what))
 		}
 	}
-	accounts := "1 account"
-	if t.accounts != 1 {
-		accounts = fmt.Sprintf("%d accounts", t.accounts)
-	}
-	return fmt.Sprintf("%s: %s; %.1f s", accounts, strings.Join(parts, ", "), t.took.Seconds())
+	return fmt.Sprintf("%s: %s; %.1f s", counted(t.accounts, "account"), strings.Join(parts, ", "), t.took.Seconds())
 }

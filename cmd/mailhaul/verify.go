@@ -80,25 +80,15 @@ func (m *program) verify(c *cli.Context) error {
 	}
 	f := m.newFetcher(cfg)
 	f.dryRun, f.wait = true, wait
-	var errs []error
-	for _, a := range accounts {
+	return m.oneByOne(c.Context, accounts, func(a *Account) error {
 		v := &verifier{fetcher: f, a: a, offline: c.Bool("offline"), retrieve: c.Bool("retrieve"), manifest: manifest}
 		err := v.account(c.Context)
 		if err != nil {
 			m.verifyFailed(a, err)
-			errs = append(errs, err)
 		}
 		m.verifySummary(a, v, exitStatus(err))
-		if c.Context.Err() != nil {
-			break
-		}
-	}
-	err = firstPermanent(errs)
-	m.checkTotal(len(accounts), len(errs), exitStatus(err))
-	if err != nil {
-		return &toldError{err}
-	}
-	return nil
+		return err
+	})
 }
 
 // A verifier compares one account.

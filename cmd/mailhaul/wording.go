@@ -28,12 +28,7 @@ func because(reason string) string {
 	return ": " + reason
 }
 
-func messages(n int) string {
-	if n == 1 {
-		return "1 message"
-	}
-	return fmt.Sprintf("%d messages", n)
-}
+func messages(n int) string { return counted(n, "message") }
 
 // sizeText gives a size in the units of the configuration.
 func sizeText(n int64) string {
@@ -49,4 +44,11 @@ func sizeText(n int64) string {
 	default:
 		return fmt.Sprintf("%.1f GB", f/1e9)
 	}
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
