@@ -46,13 +46,13 @@ func (f *fetcher) account(ctx context.Context, a *Account) (sum fetch.Summary, e
 	legs, err := f.openLegs(ctx, a)
 	defer func() { err = errors.Join(err, legs.close()) }()
 	if err == nil {
-		sum, err = f.session(ctx, a, legs)
+		sum, err = f.oneSession(ctx, a, legs)
 	}
 	return sum, f.streak(ctx, a, legs, err)
 }
 
-// session is the part of account that has states and targets.
-func (f *fetcher) session(ctx context.Context, a *Account, legs legs) (sum fetch.Summary, err error) {
+// oneSession is the part of account that has states and targets.
+func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fetch.Summary, err error) {
 	if !legs.any() {
 		return sum, legs.failed()
 	}

@@ -33,12 +33,12 @@ func newWebClient() *http.Client {
 // autoconfig asks the domain's own web servers for the file that Thunderbird made usual. A place
 // where it is not is no error.
 // (https://benbucksch.github.io/autoconfig-spec/draft-ietf-mailmaint-autoconfig.html, section 4)
-func (f *finder) autoconfig(ctx context.Context, address, domain string) ([]proposal, error) {
+func (d *discovery) autoconfig(ctx context.Context, address, domain string) ([]proposal, error) {
 	for _, at := range []string{
 		"https://autoconfig." + domain + "/mail/config-v1.1.xml?emailaddress=" + url.QueryEscape(address),
 		"https://" + domain + "/.well-known/autoconfig/mail/config-v1.1.xml",
 	} {
-		found, err := f.autoconfigAt(ctx, at, address)
+		found, err := d.autoconfigAt(ctx, at, address)
 		if err == nil && len(found) > 0 {
 			return found, nil
 		}
@@ -61,12 +61,12 @@ func (e *autoconfigError) Error() string { return fmt.Sprintf("%s: %v", e.URL, e
 // Unwrap gives the cause.
 func (e *autoconfigError) Unwrap() error { return e.Err }
 
-func (f *finder) autoconfigAt(ctx context.Context, at, address string) ([]proposal, error) {
+func (d *discovery) autoconfigAt(ctx context.Context, at, address string) ([]proposal, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := f.web.Do(request)
+	answer, err := d.web.Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ The password goes to no server that you have not confirmed, and is not stored un
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, DisableDefaultText: true, Usage: "do not ask whether the server is the right one, if it is of the address' domain or named by --server"},
 		},
 		Action: func(c *cli.Context) error {
-			return m.init(c, &finder{resolver: net.DefaultResolver, web: newWebClient()})
+			return m.init(c, &discovery{resolver: net.DefaultResolver, web: newWebClient()})
 		},
 	}
 }
@@ -47,7 +47,7 @@ The password goes to no server that you have not confirmed, and is not stored un
 // A setup is what init is asked for, and what it has found out.
 type setup struct {
 	*fetcher
-	*finder
+	*discovery
 	address, local, domain string
 	name                   string
 	maildir                string   // as the configuration is to have it
@@ -60,11 +60,11 @@ type setup struct {
 	asked string // the password that was typed
 }
 
-func (m *program) init(c *cli.Context, find *finder) error {
+func (m *program) init(c *cli.Context, find *discovery) error {
 	if c.Args().Len() != 1 {
 		return usagef("usage: mailhaul init ADDRESS")
 	}
-	s := &setup{fetcher: m.newFetcher(&Config{}), finder: find, yes: c.Bool("yes")}
+	s := &setup{fetcher: m.newFetcher(&Config{}), discovery: find, yes: c.Bool("yes")}
 	s.dryRun = true
 	if err := s.takeAddress(c.Args().First()); err != nil {
 		return err

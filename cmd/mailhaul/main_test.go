@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 )
@@ -229,5 +230,23 @@ func TestImportsRunOneWay(t *testing.T) {
 	}
 	if len(seen) != len(allowed) {
 		t.Errorf("packages %v", seen)
+	}
+}
+
+// The package comment is the map of the package: each file is in it.
+func TestPackageCommentHasEveryFile(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.FieldsFunc(string(text), func(r rune) bool { return !unicode.IsLetter(r) && r != '_' })
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if name = strings.TrimSuffix(name, ".go"); name != "doc" && !strings.HasSuffix(name, "_test") && !slices.Contains(words, name) {
+			t.Errorf("doc.go does not say what %s.go is about", name)
+		}
 	}
 }

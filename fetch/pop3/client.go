@@ -51,7 +51,9 @@ type Client struct {
 	conn     net.Conn // wire, or TLS over it
 	host     string   // as dialled: the name that the certificate must bear
 	greeting string
-	stamp    string
+	// stamp is the time stamp of the greeting that announces APOP, or "". After STLS it is still the
+	// one that came in clear: fit for a user who demands APOP, and for no decision.
+	stamp string
 
 	buf  []byte // what was read ahead is buf[r:w]
 	r, w int
@@ -148,10 +150,6 @@ func (c *Client) greet() error {
 
 // Greeting returns the text of the server's greeting, as raw as it came.
 func (c *Client) Greeting() string { return c.greeting }
-
-// Stamp returns the time stamp of the greeting that announces APOP, or "". After STLS it is still
-// the one that came in clear: fit for a user who demands APOP, and for no decision.
-func (c *Client) Stamp() string { return c.stamp }
 
 // TLS returns the state of TLS, and whether the connection has it.
 func (c *Client) TLS() (tls.ConnectionState, bool) {

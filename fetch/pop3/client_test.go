@@ -110,8 +110,8 @@ func TestSession(t *testing.T) {
 func TestGreeting(t *testing.T) {
 	c := converse(t, nil, `
 	S: +OK hello <a@b>`)
-	if c.Greeting() != "hello <a@b>" || c.Stamp() != "<a@b>" {
-		t.Errorf("%q, %q", c.Greeting(), c.Stamp())
+	if c.Greeting() != "hello <a@b>" || c.stamp != "<a@b>" {
+		t.Errorf("%q, %q", c.Greeting(), c.stamp)
 	}
 	_, err := New(serve(t, `S: -ERR [SYS/TEMP] too many connections`), nil)
 	var e *Error

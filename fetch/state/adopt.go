@@ -100,15 +100,15 @@ func List(dir string) ([]Found, error) {
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), suffix) && !e.IsDir() {
 			path := filepath.Join(dir, e.Name())
-			id, err := ReadIdentity(path)
+			id, err := readIdentity(path)
 			found = append(found, Found{path, id, err})
 		}
 	}
 	return found, nil
 }
 
-// ReadIdentity reads no more of a state file than whose it is.
-func ReadIdentity(path string) (Identity, error) {
+// readIdentity reads no more of a state file than whose it is.
+func readIdentity(path string) (Identity, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return Identity{}, fmt.Errorf("state file: %w", err)

@@ -57,8 +57,8 @@ func TestUnreadable(t *testing.T) {
 			if after := snapshot(t, filepath.Dir(path)); after != before {
 				t.Error("changed")
 			}
-			if _, err := ReadIdentity(path); !errors.Is(err, ErrUnreadable) {
-				t.Errorf("ReadIdentity: %v", err)
+			if _, err := readIdentity(path); !errors.Is(err, ErrUnreadable) {
+				t.Errorf("readIdentity: %v", err)
 			}
 		})
 	}

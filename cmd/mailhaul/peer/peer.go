@@ -92,17 +92,6 @@ type Finding struct {
 	Text   string
 }
 
-func (f Finding) String() string {
-	s := f.File
-	if f.Line > 0 {
-		s += fmt.Sprintf(":%d", f.Line)
-	}
-	if f.Option != "" {
-		s += ": " + f.Option
-	}
-	return s + ": " + f.Text
-}
-
 // A SyntaxError is a configuration that its own program would refuse, too, or that cannot be read
 // on from there. It never quotes what stands there: that may be a secret.
 type SyntaxError struct {

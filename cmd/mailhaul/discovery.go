@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// A finder looks for the POP3 servers of a mail address. It tells nobody more than the address'
+// A discovery looks for the POP3 servers of a mail address. It tells nobody more than the address'
 // domain, and that domain's own web server the address.
-type finder struct {
+type discovery struct {
 	resolver *net.Resolver
 	web      *http.Client // see newWebClient
 }
@@ -35,9 +35,9 @@ const seek = 10 * time.Second
 // stages yields what each place says, the best first, so that a later one is asked only where what
 // the earlier ones say does not work: SRV records, the domain's own configuration file for mail
 // programs, the usual names. An error tells why a place said nothing.
-func (f *finder) stages(ctx context.Context, address, domain string) iter.Seq2[[]proposal, error] {
+func (d *discovery) stages(ctx context.Context, address, domain string) iter.Seq2[[]proposal, error] {
 	return func(yield func([]proposal, error) bool) {
-		for _, place := range []func(context.Context, string, string) ([]proposal, error){f.records, f.autoconfig, usualNames} {
+		for _, place := range []func(context.Context, string, string) ([]proposal, error){d.records, d.autoconfig, usualNames} {
 			found, err := place(ctx, address, domain)
 			if ctx.Err() != nil {
 				return
@@ -52,12 +52,12 @@ func (f *finder) stages(ctx context.Context, address, domain string) iter.Seq2[[
 // records asks for the SRV records of RFC 6186, section 3.3: _pop3s is implicit TLS, and of _pop3
 // STLS is demanded here. The resolver has them in the order of RFC 2782. A target of "." says that
 // there is no such service.
-func (f *finder) records(ctx context.Context, _, domain string) ([]proposal, error) {
+func (d *discovery) records(ctx context.Context, _, domain string) ([]proposal, error) {
 	var found []proposal
 	var errs []error
 	for _, s := range []struct{ service, tls string }{{"pop3s", "implicit"}, {"pop3", "starttls"}} {
 		limited, cancel := context.WithTimeout(ctx, seek)
-		_, records, err := f.resolver.LookupSRV(limited, s.service, "tcp", domain+".") // of no search list
+		_, records, err := d.resolver.LookupSRV(limited, s.service, "tcp", domain+".") // of no search list
 		cancel()
 		var none *net.DNSError
 		if err != nil && !(errors.As(err, &none) && none.IsNotFound) {

@@ -74,7 +74,7 @@ func proposalText(cs []proposal) string {
 
 // Records come in the order of their priority, those of implicit TLS first.
 func TestFinderRecords(t *testing.T) {
-	f := &finder{resolver: dnsServer(t, map[string][]dnsmessage.SRVResource{
+	f := &discovery{resolver: dnsServer(t, map[string][]dnsmessage.SRVResource{
 		"_pop3s._tcp.example.com.": {srv("b.example.com.", 995, 20), srv("a.example.com.", 9955, 10), srv(".", 0, 30)},
 		"_pop3._tcp.example.com.":  {srv("Pop.Example.NET.", 110, 0)},
 		"_pop3s._tcp.none.test.":   {srv(".", 0, 0)},
@@ -170,7 +170,7 @@ func TestFinderAutoconfig(t *testing.T) {
 				http.NotFound(w, r)
 			}
 		}))
-		f := &finder{web: newWebClient()}
+		f := &discovery{web: newWebClient()}
 		transport := f.web.Transport.(*http.Transport)
 		// All names lead here; the certificate is for one of them.
 		transport.TLSClientConfig = web.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
@@ -196,7 +196,7 @@ func TestFinderAutoconfig(t *testing.T) {
 
 // A later place is asked only where the earlier ones did not do.
 func TestFinderStages(t *testing.T) {
-	f := &finder{resolver: dnsServer(t, map[string][]dnsmessage.SRVResource{"_pop3s._tcp.example.com.": {srv("a.example.com.", 995, 0)}})}
+	f := &discovery{resolver: dnsServer(t, map[string][]dnsmessage.SRVResource{"_pop3s._tcp.example.com.": {srv("a.example.com.", 995, 0)}})}
 	var asked atomic.Bool
 	f.web = &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		asked.Store(true)
