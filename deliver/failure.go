@@ -30,3 +30,23 @@ func classify(target string, err error) *Error {
 	}
 	return &Error{Target: target, Err: err}
 }
+
+// notStaged makes what Deliver returns of an error while a message was read and written: that of the
+// message's body, as it is, or an Error of target.
+func notStaged(target string, err error) error {
+	var body *readError
+	if errors.As(err, &body) {
+		return body.err
+	}
+	return classify(target, err)
+}
+
+// tooLarge makes a message that is too large for the file system, or for the limit that is set, an
+// Error about it alone: others may not be.
+func tooLarge(err error) error {
+	var e *Error
+	if errors.As(err, &e) && errors.Is(err, syscall.EFBIG) {
+		e.Message = true
+	}
+	return err
+}

@@ -82,15 +82,7 @@ func (m *IMAP) Deliver(ctx context.Context, msg *Message) error {
 			return err
 		}
 	}
-	_, err := m.spool.add(msg)
-	var re *readError
-	if errors.As(err, &re) {
-		return re.err
-	}
-	if err != nil {
-		return classify(m.name, fmt.Errorf("spool: %w", err))
-	}
-	return nil
+	return m.spool.stage(m.name, msg)
 }
 
 // Drop unstages the n messages staged last.

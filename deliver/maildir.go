@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -153,14 +152,7 @@ func (d *Maildir) Deliver(_ context.Context, m *Message) error {
 	}
 	if err != nil {
 		os.Remove(path)
-		var r *readError
-		if errors.As(err, &r) {
-			return r.err
-		}
-		e := d.failed(err)
-		// Too large for the file system or for the limit that is set: others may not be.
-		e.Message = errors.Is(err, syscall.EFBIG)
-		return e
+		return tooLarge(notStaged("maildir "+d.dir, err))
 	}
 	d.staged = append(d.staged, file)
 	return nil

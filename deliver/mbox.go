@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -158,14 +157,7 @@ func (m *Mbox) Deliver(_ context.Context, msg *Message) error {
 	renames := renamer{w: io.Discard, body: m.uidl != HeaderUIDL}
 	sp, err := m.spool.add(&counted, &renames)
 	if err != nil {
-		var r *readError
-		if errors.As(err, &r) {
-			return r.err
-		}
-		e := m.failed(err)
-		// Too large for the file system or for the limit that is set: others may not be.
-		e.Message = errors.Is(err, syscall.EFBIG)
-		return e
+		return tooLarge(notStaged(m.name(), err))
 	}
 	if m.uidl == HeaderUIDL {
 		field, why := xuidlField(msg.UID)

@@ -2,7 +2,6 @@ package deliver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -84,15 +83,7 @@ func (c *Command) Deliver(_ context.Context, m *Message) error {
 			return err
 		}
 	}
-	_, err := c.spool.add(m)
-	var re *readError
-	if errors.As(err, &re) {
-		return re.err
-	}
-	if err != nil {
-		return classify(c.name, fmt.Errorf("spool: %w", err))
-	}
-	return nil
+	return c.spool.stage(c.name, m)
 }
 
 // Drop unstages the n messages staged last.
@@ -103,27 +94,7 @@ func (c *Command) Close() error { return c.spool.close() }
 
 // Commit runs the command for the message staged first.
 func (c *Command) Commit(ctx context.Context) ([]Receipt, error) {
-	if len(c.spool.staged) == 0 {
-		return nil, nil
-	}
-	sp := c.spool.staged[0]
-	answer, err := c.give(ctx, sp)
-	var e *Error
-	switch {
-	case err == nil:
-		c.spool.shift(1)
-	case errors.As(err, &e) && e.Message:
-		c.spool.shift(1)
-		return nil, err
-	default:
-		c.spool.reset()
-		return nil, err
-	}
-	where := c.name
-	if answer != "" {
-		where = fmt.Sprintf("%s: %q", c.name, answer)
-	}
-	return []Receipt{{ID: sp.ID, Where: where, Size: sp.Size, Head: sp.Head, Sum: sp.Sum}}, nil
+	return c.spool.handOver(ctx, c.name, c.give)
 }
 
 // give runs the command for one message and returns the first line that it printed.

@@ -78,15 +78,7 @@ func (s *SMTP) Deliver(ctx context.Context, m *Message) error {
 			return err
 		}
 	}
-	_, err := s.spool.add(m)
-	var re *readError
-	if errors.As(err, &re) {
-		return re.err
-	}
-	if err != nil {
-		return classify(s.name, fmt.Errorf("spool: %w", err))
-	}
-	return nil
+	return s.spool.stage(s.name, m)
 }
 
 // Drop unstages the n messages staged last.
@@ -100,23 +92,7 @@ func (s *SMTP) Close() error {
 
 // Commit hands over the message staged first.
 func (s *SMTP) Commit(ctx context.Context) ([]Receipt, error) {
-	if len(s.spool.staged) == 0 {
-		return nil, nil
-	}
-	sp := s.spool.staged[0]
-	answer, err := s.give(ctx, sp)
-	var e *Error
-	switch {
-	case err == nil:
-		s.spool.shift(1)
-	case errors.As(err, &e) && e.Message:
-		s.spool.shift(1)
-		return nil, err
-	default:
-		s.spool.reset()
-		return nil, err
-	}
-	return []Receipt{{ID: sp.ID, Where: fmt.Sprintf("%s: %q", s.name, answer), Size: sp.Size, Head: sp.Head, Sum: sp.Sum}}, nil
+	return s.spool.handOver(ctx, s.name, s.give)
 }
 
 // give hands one message over and returns the server's answer.

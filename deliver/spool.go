@@ -1,7 +1,9 @@
 package deliver
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -41,8 +43,17 @@ func newSpool(dir string) *spool {
 	return &spool{dir: dir}
 }
 
-// add reads m.Body to its end and stages m; also gets the stored form, too. On an error, a *readError if it is that of the body,
-// nothing of m remains.
+// stage is add for target, with the error that Deliver returns.
+func (s *spool) stage(target string, m *Message) error {
+	_, err := s.add(m)
+	if err == nil {
+		return nil
+	}
+	return notStaged(target, fmt.Errorf("spool: %w", err))
+}
+
+// add reads m.Body to its end and stages m; also gets the stored form, too. On an error, a *readError
+// if it is that of the body, nothing of m remains.
 func (s *spool) add(m *Message, also ...io.Writer) (*spooled, error) {
 	if s.f == nil {
 		f, err := unnamed(s.dir)
@@ -93,6 +104,32 @@ func (s *spool) shift(n int) {
 	if n > 0 && len(s.staged) == 0 {
 		s.reset()
 	}
+}
+
+// handOver is the Commit of a target that takes one message at a time. give hands it over, and returns
+// what the receiver has answered.
+func (s *spool) handOver(ctx context.Context, target string, give func(context.Context, *spooled) (string, error)) ([]Receipt, error) {
+	if len(s.staged) == 0 {
+		return nil, nil
+	}
+	sp := s.staged[0]
+	answer, err := give(ctx, sp)
+	var e *Error
+	switch {
+	case err == nil:
+		s.shift(1)
+	case errors.As(err, &e) && e.Message:
+		s.shift(1)
+		return nil, err
+	default:
+		s.reset()
+		return nil, err
+	}
+	where := target
+	if answer != "" {
+		where = fmt.Sprintf("%s: %q", target, answer)
+	}
+	return []Receipt{{ID: sp.ID, Where: where, Size: sp.Size, Head: sp.Head, Sum: sp.Sum}}, nil
 }
 
 // reset unstages everything.
