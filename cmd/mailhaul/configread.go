@@ -119,6 +119,8 @@ func harmless(msg string) string {
 		return `invalid escape in a string (a backslash is written \\)`
 	case strings.HasPrefix(msg, "Escaped character"):
 		return "invalid character in a string"
+	case strings.HasPrefix(msg, "strings cannot contain newlines"):
+		return "strings cannot contain newlines (is the closing quote missing?)"
 	case strings.Contains(msg, "out of range"):
 		return "number out of range"
 	case strings.HasPrefix(msg, "expected value"):

@@ -112,6 +112,7 @@ func connectionHints(err error, a *Account) []string {
 		way         *wayError
 		refuse      *pop3.Error
 		timeout     interface{ Timeout() bool }
+		dns         *net.DNSError
 	)
 	port := a.Server.Port()
 	switch {
@@ -125,6 +126,8 @@ func connectionHints(err error, a *Account) []string {
 		return []string{"source_address is no address of this machine"}
 	case errors.Is(err, syscall.ECONNREFUSED) && a.TLS == "implicit" && port == "995" && !errors.As(err, &way):
 		return []string{`nothing listens on port 995; some servers have tls = "starttls" on port 110 alone`}
+	case errors.As(err, &dns) && dns.IsNotFound && !errors.As(err, &way):
+		return []string{fmt.Sprintf("there is no host %q: is it spelt right under server?", a.Server.Host)}
 	case errors.Is(err, pop3.ErrNotTLS), errors.As(err, &refuse) && refuse.Command == "STLS":
 		return []string{`the server offers no STLS; most have tls = "implicit" on port 995`}
 	case errors.As(err, &timeout) && timeout.Timeout() && port == "995" && a.TLS != "implicit" && !isDial(err):
@@ -160,6 +163,9 @@ func passwordHints(e *pop3.Error, a *Account) []string {
 	}
 	if !strings.Contains(a.User, "@") {
 		return []string{fmt.Sprintf("is the password right? many servers want the whole address as user, not only %q", a.User)}
+	}
+	if a.Secret.Kind != "" {
+		return []string{fmt.Sprintf("is %s right, for user %q at %s?", a.Secret.Kind, a.User, a.Server.Host)}
 	}
 	return nil
 }

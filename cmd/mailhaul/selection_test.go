@@ -37,9 +37,9 @@ func TestSelection(t *testing.T) {
 		{"work", "work", ""},
 		{"wrok", "", `c.toml has no account "wrok"; did you mean "work"?`},
 		{"sale-*s", "", `c.toml has no account that matches "sale-*s"; did you mean "sales-us"?`},
-		{"xyz*", "", `c.toml has no account that matches "xyz*"`},
+		{"xyz*", "", `c.toml has no account that matches "xyz*"; it has sales-us, sales-eu, work, sales-old, a[b, deep/er`},
 		{"", "wrk", `c.toml has no account "wrk"; did you mean "work"?`},
-		{"WORK*", "", `c.toml has no account that matches "WORK*"`},
+		{"WORK*", "", `c.toml has no account that matches "WORK*"; it has sales-us, sales-eu, work, sales-old, a[b, deep/er`},
 		{"[", "", `"[" is no pattern: * stands for any text, ? for a character, [a-c] for one of these`},
 	} {
 		if got := namesFrom(t, selection{names: strings.Fields(tt.names), exclude: strings.Fields(tt.exclude)}, cfg); got != tt.want {
