@@ -116,8 +116,11 @@ func (k *checker) local(ctx context.Context) {
 		k.ok("state", nil, "%s: %d known, the newest of %s", visible(st.Path()), st.Len(), st.Newest().Local().Format("2006-01-02 15:04"))
 	}
 	k.st = st
-	k.writable(ctx, k.a, st)
-	for _, b := range k.a.others() {
+	own := k.a.arranged(k.cfg, st)
+	if own.leg == "" {
+		k.writable(ctx, own, st)
+	}
+	for _, b := range own.apart() {
 		st, err := state.Read(statePath(k.cfg, b.stateName()))
 		if err != nil {
 			k.failed("state", err)

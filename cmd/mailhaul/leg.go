@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"mailhaul/deliver"
@@ -43,29 +47,91 @@ func (a *Account) stateName() string {
 // others gives the account once more for each further destination.
 func (a *Account) others() (all []*Account) {
 	for _, d := range a.Also {
-		b := *a
-		b.Deliver, b.Also = d, nil
-		sum := sha256.Sum256([]byte(d.String()))
-		b.leg = fmt.Sprintf("%x", sum[:4]) // whatever their order in the configuration
-		all = append(all, &b)
+		all = append(all, a.to(d))
 	}
 	return all
+}
+
+// to gives the account with one destination, and the state that is made of it.
+func (a *Account) to(d Destination) *Account {
+	b := *a
+	b.Deliver, b.Also = d, nil
+	sum := sha256.Sum256([]byte(d.String()))
+	b.leg = fmt.Sprintf("%x", sum[:4]) // whatever their order in the configuration
+	return &b
+}
+
+// legStates gives the states that an account has for single destinations, configured or not.
+func legStates(cfg *Config, account string) (paths []string, err error) {
+	found, err := state.List(cfg.StateDir)
+	for _, s := range found {
+		if strings.HasPrefix(accountOf(filepath.Base(s.Path)), account+legMark) {
+			paths = append(paths, s.Path)
+		}
+	}
+	return paths, err
+}
+
+// arranged gives the account with its own destination first: that which the account's state, st, is of,
+// wherever it stands in the configuration now. Taken for another's, the state would claim messages that
+// never came there. If it is not configured any more, one with a state of its own goes on with that.
+func (a *Account) arranged(cfg *Config, st *state.File) *Account {
+	into, _ := st.Note(noteInto)
+	target, _ := st.Note(noteTarget)
+	was := cmp.Or(into, target)
+	if was == "" || was == a.Deliver.String() {
+		return a
+	}
+	if i := slices.IndexFunc(a.Also, func(d Destination) bool { return d.String() == was }); i >= 0 {
+		b := *a
+		b.Deliver, b.Also = a.Also[i], append([]Destination{a.Deliver}, slices.Delete(slices.Clone(a.Also), i, i+1)...)
+		return &b
+	}
+	b := a.to(a.Deliver)
+	if _, err := os.Stat(statePath(cfg, b.stateName())); err != nil {
+		return a // it was moved
+	}
+	b.Also = a.Also
+	return b
+}
+
+// apart gives, of an account that is arranged, those whose state is not the account's.
+func (a *Account) apart() []*Account {
+	if a.leg == "" {
+		return a.others()
+	}
+	return append(a.others(), a.to(a.Deliver))
 }
 
 // openLegs opens states and targets. An error is about a state: without it nobody knows what may be
 // deleted. A target that cannot be opened is the error of its leg alone.
 func (f *fetcher) openLegs(ctx context.Context, a *Account) (ls legs, err error) {
-	for _, b := range append(a.others(), a) {
+	st, err := f.openState(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	own := &leg{a: a.arranged(f.cfg, st), st: st}
+	if own.a.leg != "" {
+		if err := st.Close(); err != nil {
+			return nil, err
+		}
+		if own.st, err = f.openState(ctx, own.a); err != nil {
+			return nil, err
+		}
+	}
+	for _, b := range own.a.others() {
 		st, err := f.openState(ctx, b)
 		if err != nil {
-			return ls, err
+			return append(ls, own), err
 		}
-		l := &leg{a: b, st: st}
-		ls = append(ls, l)
+		ls = append(ls, &leg{a: b, st: st})
+	}
+	ls = append(ls, own)
+	for _, l := range ls {
 		if f.dryRun {
 			continue
 		}
-		if l.target, l.err = f.openTarget(ctx, b, st); l.err != nil {
+		if l.target, l.err = f.openTarget(ctx, l.a, l.st); l.err != nil {
 			l.target = nil
 		}
 	}
@@ -151,7 +217,7 @@ func (ls legs) bury() error {
 			}
 		}
 		if len(gone) > 0 {
-			if err := l.st.Record("", "", gone...); err != nil {
+			if err := l.st.Add(gone...); err != nil {
 				return err
 			}
 		}

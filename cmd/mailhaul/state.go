@@ -194,6 +194,24 @@ func (m *program) stateAdopt(c *cli.Context) error {
 	if _, err := os.Stat(from); err != nil {
 		return usagef("%s has no state to adopt", visible(name))
 	}
+	if err := m.adopt(a, from, to); err != nil {
+		return err
+	}
+	further, err := legStates(cfg, accountOf(filepath.Base(from)))
+	if err != nil {
+		return err
+	}
+	for _, from := range further {
+		_, leg, _ := strings.Cut(accountOf(filepath.Base(from)), legMark)
+		if err := m.adopt(a, from, statePath(cfg, a.Name+legMark+leg)); err != nil {
+			return err
+		}
+	}
+	return m.tell("%s: its state is %s, of user %s at %s", visible(a.Name), to, visible(a.User), visible(a.Server.Host))
+}
+
+// adopt makes one state the account's.
+func (m *program) adopt(a *Account, from, to string) error {
 	damage, err := state.Adopt(from, to, a.identity())
 	if err != nil {
 		return m.about(a, err)
@@ -201,5 +219,5 @@ func (m *program) stateAdopt(c *cli.Context) error {
 	for _, d := range damage {
 		m.report.warn(a.Name, "state file %s: %s", to, d)
 	}
-	return m.tell("%s: its state is %s, of user %s at %s", visible(a.Name), to, visible(a.User), visible(a.Server.Host))
+	return nil
 }

@@ -30,7 +30,7 @@ func (m *program) stateForget(c *cli.Context) error {
 		return err
 	}
 	if all {
-		return m.forgetAll(c, args[0], path, yes)
+		return m.forgetAll(c, cfg, args[0], path, yes)
 	}
 	known, err := state.Read(path)
 	if err != nil {
@@ -64,7 +64,7 @@ func (m *program) stateForget(c *cli.Context) error {
 }
 
 // forgetAll removes a state, also one that cannot be read, after a yes.
-func (m *program) forgetAll(c *cli.Context, name, path string, yes bool) error {
+func (m *program) forgetAll(c *cli.Context, cfg *Config, name, path string, yes bool) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return m.tell("%s: there is no state to forget", visible(name))
 	}
@@ -81,8 +81,14 @@ func (m *program) forgetAll(c *cli.Context, name, path string, yes bool) error {
 			return err
 		}
 	}
-	if err := state.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	further, err := legStates(cfg, name)
+	if err != nil {
 		return err
+	}
+	for _, path := range append(further, path) {
+		if err := state.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return m.tell("%s: the state is forgotten", visible(name))
 }

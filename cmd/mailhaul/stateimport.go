@@ -70,7 +70,7 @@ func (m *program) markSeen(ctx context.Context, cfg *Config, a *Account, uids []
 	}
 	fresh, known, err := recordSeen(st, ids)
 	if err == nil {
-		err = alsoSeen(ctx, cfg, a, ids)
+		err = alsoSeen(ctx, cfg, a, st, ids)
 	}
 	if err != nil {
 		return err
@@ -81,9 +81,10 @@ func (m *program) markSeen(ctx context.Context, cfg *Config, a *Account, uids []
 	return st.Close()
 }
 
-// alsoSeen records unique-ids as seen for the account's further destinations.
-func alsoSeen(ctx context.Context, cfg *Config, a *Account, ids []peer.Seen) error {
-	for _, b := range a.others() {
+// alsoSeen records unique-ids as seen for those of the account's destinations whose the account's state,
+// st, is not.
+func alsoSeen(ctx context.Context, cfg *Config, a *Account, st *state.File, ids []peer.Seen) error {
+	for _, b := range a.arranged(cfg, st).apart() {
 		st, err := openLocked(ctx, statePath(cfg, b.stateName()), b.identity(), 0)
 		if err != nil {
 			return err
@@ -120,7 +121,7 @@ func recordSeen(st *state.File, ids []peer.Seen) (fresh, known int, err error) {
 			}
 		}
 		if len(entries) == portionSeen || i == len(ids)-1 && len(entries) > 0 {
-			if err := st.Record("", "", entries...); err != nil {
+			if err := st.Add(entries...); err != nil {
 				return fresh, known, err
 			}
 			fresh += len(entries)

@@ -116,6 +116,12 @@ func (v *verifier) account(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if v.a = v.a.arranged(v.cfg, before); v.a.leg != "" {
+		path = statePath(v.cfg, v.a.stateName())
+		if before, err = v.openState(ctx, v.a); err != nil {
+			return err
+		}
+	}
 	var target deliver.Target
 	if v.a.Deliver.Readable() {
 		if target, err = v.openTarget(ctx, v.a, before); err != nil {

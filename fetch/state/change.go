@@ -174,6 +174,14 @@ func (f *File) Record(hint, next string, es ...Entry) error {
 	return nil
 }
 
+// Add is Record for what has nothing to do with an open Begin, which stays as it is.
+func (f *File) Add(es ...Entry) error {
+	if f.open == nil {
+		return f.Record("", "", es...)
+	}
+	return f.Record(f.open.Hint, f.open.Next, es...)
+}
+
 // End notes that the fate of every message is known. It must not be called after a Commit or a
 // Record that failed.
 func (f *File) End() error {
