@@ -37,6 +37,7 @@ type Options struct {
 	Hold        func(e state.Entry) bool // of a recorded message: it may not be deleted yet; nil = no
 	More        bool                     // with Keep: another Run follows in this session, see Summary.Open
 	Undone      bool                     // a Run before in this session left what it had retrieved undelivered
+	Retrieved   func(uid string) bool    // a Run before in this session has retrieved it; nil = there was none
 	NoSkipped   bool                     // nobody wants to hear of messages that are left on purpose
 	Came        *atomic.Int64            // octets of the texts to be delivered are added as they come, and taken off if they have to come again; nil = nobody looks
 }

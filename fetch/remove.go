@@ -14,7 +14,7 @@ import (
 // count (RFC 1939, section 6); whatever else comes, the entries stay as they are and the next run
 // deletes again.
 func (r *run) remove(p *plan) error {
-	if r.undone && r.expires() {
+	if r.expires() && (r.undone || r.lacksRetrieved()) {
 		return fmt.Errorf("%w: the server may delete all that was retrieved (EXPIRE 0), and not all was delivered: the session was closed without QUIT", ErrNotDeleted)
 	}
 	gone, err := r.mark(p.remove)
@@ -44,6 +44,14 @@ func (r *run) remove(p *plan) error {
 		return r.st.SetNote(notePortion, "", r.now)
 	}
 	return nil
+}
+
+// lacksRetrieved tells whether a Run before in this session has retrieved what is not delivered here.
+func (r *run) lacksRetrieved() bool {
+	return r.opts.Retrieved != nil && slices.ContainsFunc(r.items, func(it item) bool {
+		known := r.st.Lookup(it.uid)
+		return (len(known) == 0 || known[0].Status == state.Failed) && r.opts.Retrieved(it.uid)
+	})
 }
 
 // mark sends DELE for the messages and returns those that the server agreed to delete. In

@@ -194,7 +194,10 @@ func (v *retrieval) tell(s staged, g deliver.Receipt) {
 		r.count(s.it, errors.New(reason), false)
 		return
 	}
-	if !r.opts.Keep && !r.held(s.it) {
+	switch {
+	case r.held(s.it):
+		r.undone = true // by another destination
+	case !r.opts.Keep:
 		s.it.reason = reasonDone
 		v.p.remove = append(v.p.remove, s.it)
 	}

@@ -61,6 +61,7 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		return sum, err
 	}
 	defer s.close()
+	began := time.Now()
 	for i, l := range legs {
 		if l.err != nil {
 			continue
@@ -70,7 +71,7 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		if i < len(legs)-1 {
 			opts.Keep, opts.DeleteAfter, opts.More = true, 0, true
 		} else {
-			opts.Hold = legs.hold()
+			opts.Hold, opts.Retrieved = legs.hold(), legs.retrieved(began)
 		}
 		var part fetch.Summary
 		part, l.err = f.runs(ctx, s, l, opts)
