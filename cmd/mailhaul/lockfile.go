@@ -16,9 +16,9 @@ var errHeld = errors.New("another run holds it")
 
 // lockFile locks a file, making it if it is missing, until unlock is called, and waits for other
 // runs that do the same. It does not keep this process from itself: the caller must see to that. The
-// file stays: to remove it would let two runs hold two locks.
+// file stays: to remove it would let two runs hold two locks. A link is no lock file: others may have made it.
 func lockFile(ctx context.Context, path string, wait time.Duration) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -180,3 +180,36 @@ func TestManualHasEveryMetric(t *testing.T) {
 	}
 	compare(t, "metric", sorted(names), items(t, manual, "METRICS", `^Li (mailhaul_[a-z_]+)`))
 }
+
+// What somebody who may write to the directory has put in the way is neither written to nor followed.
+func TestReplaceLink(t *testing.T) {
+	dir := t.TempDir()
+	other, tmp, path := filepath.Join(dir, "other"), filepath.Join(dir, ".m.tmp"), filepath.Join(dir, "m.prom")
+	if err := os.WriteFile(other, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(other, tmp); err != nil {
+		t.Fatal(err)
+	}
+	f, err := replace(path, tmp)
+	if err == nil {
+		err = f.save(0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(other)
+	if err != nil || info.Size() != int64(len("precious")) || info.Mode().Perm() != 0o600 {
+		t.Errorf("the other file is now %v, %v", info, err)
+	}
+	if _, err := lockFile(t.Context(), tmp, 0); err != nil {
+		t.Error(err)
+	}
+	if err := os.Symlink(filepath.Join(dir, "new"), filepath.Join(dir, "lock")); err != nil {
+		t.Fatal(err)
+	}
+	if unlock, err := lockFile(t.Context(), filepath.Join(dir, "lock"), 0); err == nil {
+		unlock()
+		t.Error("a link was locked")
+	}
+}

@@ -23,8 +23,11 @@ func replace(path, tmp string) (*replacement, error) {
 	var err error
 	if tmp == "" {
 		f, err = os.CreateTemp(filepath.Dir(path), ".mailhaul-*")
-	} else if f, err = os.OpenFile(tmp, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600); err == nil {
-		err = f.Chmod(0o600)
+	} else {
+		// Whoever else may write to the directory could have put a link there, to a file that root
+		// may write.
+		os.Remove(tmp)
+		f, err = os.OpenFile(tmp, os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
 	}
 	r := &replacement{f, path}
 	if err != nil && f != nil {
