@@ -138,12 +138,15 @@ func (m *IMAP) append(ctx context.Context, sp *spooled) (imap.UID, error) {
 		opts.Flags = append(opts.Flags, imap.Flag(f))
 	}
 	var got *imap.AppendData
+	cut := false
 	err := m.during(ctx, func() (err error) {
 		cmd := m.c.Append(m.o.Folder, int64(lines), opts)
 		_, err = io.Copy(&crlfWriter{w: cmd}, text())
 		if err != nil {
-			// The size has been announced: only the end of the connection takes it back.
+			// The size has been announced: only the end of the connection takes it back. A server
+			// that has refused it before the text came has not, but has said so by now.
 			m.conn.Close()
+			cut = true
 		}
 		err = errors.Join(err, cmd.Close())
 		var werr error
@@ -153,7 +156,11 @@ func (m *IMAP) append(ctx context.Context, sp *spooled) (imap.UID, error) {
 		return err
 	})
 	if err != nil {
-		return 0, m.failed(err, true)
+		err := m.failed(err, true)
+		if cut {
+			m.drop() // the next one needs another connection
+		}
+		return 0, err
 	}
 	if got.UIDValidity == m.validity && got.UID >= m.next && m.validity != 0 {
 		m.next = got.UID + 1

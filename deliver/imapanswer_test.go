@@ -1,0 +1,117 @@
+package deliver
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// appends is an IMAP server of one folder that answers each APPEND as it is told to: "+" asks for the
+// text, and what follows is said when it is there; without one it is said at once. "" ends the session.
+func appends(t *testing.T, answers ...string) Receiver {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() { // the server's side
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			answers = serveAppends(conn, answers)
+			conn.Close()
+		}
+	}()
+	return Receiver{Network: "tcp", Addr: l.Addr().String(), Timeout: time.Second, Login: plainLogin("x")}
+}
+
+func serveAppends(conn net.Conn, answers []string) []string {
+	br := bufio.NewReader(conn)
+	fmt.Fprint(conn, "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] x\r\n")
+	for {
+		line, err := br.ReadString('\n')
+		if err != nil {
+			return answers
+		}
+		words := strings.Fields(line)
+		tag, ok := words[0], words[0]+" OK x\r\n"
+		switch strings.ToUpper(words[1]) {
+		case "CAPABILITY":
+			ok = "* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\n" + ok
+		case "STATUS":
+			ok = "* STATUS INBOX (UIDNEXT 1 UIDVALIDITY 1)\r\n" + ok
+		case "APPEND":
+			answer := "+OK x"
+			if len(answers) > 0 {
+				answer, answers = answers[0], answers[1:]
+			}
+			said, wants := strings.CutPrefix(answer, "+")
+			if wants {
+				size, _ := strconv.ParseInt(strings.Trim(words[len(words)-1], "{}+"), 10, 64)
+				fmt.Fprint(conn, "+ go on\r\n")
+				if _, err := io.CopyN(io.Discard, br, size+2); err != nil {
+					return answers
+				}
+			}
+			if said == "" {
+				return answers
+			}
+			ok = tag + " " + said + "\r\n"
+			if strings.HasPrefix(said, "*") {
+				ok = said + "\r\n"
+			}
+		}
+		fmt.Fprint(conn, ok)
+	}
+}
+
+// What a server refuses is one message, whenever it says so; what ends the session is none.
+func TestIMAPAppendAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		answer  string
+		message bool // it is about the one message, and the others come
+	}{
+		{"+NO too large", true},
+		{"NO [LIMIT] too large", true},
+		{"BAD too large", true},
+		{"+BAD x", true},
+		{"", false},
+		{"+", false},
+		{"* BYE x", false},
+		{"+* BYE x", false},
+	} {
+		m := newIMAP(t, IMAPOptions{Receiver: appends(t, "+OK x", tt.answer)})
+		for n := range 4 {
+			stageIMAP(t, m, n, "Subject: x\r\n\r\n"+strings.Repeat("text\r\n", 20_000))
+		}
+		got, refused := 0, 0
+		var e *Error
+		for range 5 {
+			receipts, err := m.Commit(context.Background())
+			got += len(receipts)
+			if err == nil {
+				break
+			}
+			if !errors.As(err, &e) || !e.Message {
+				if tt.message || e == nil || !e.Temporary {
+					t.Errorf("%q: %#v", tt.answer, err)
+				}
+				break
+			}
+			refused++
+		}
+		if tt.message && (got != 3 || refused != 1) || !tt.message && (got != 1 || refused != 0) {
+			t.Errorf("%q: %d there, %d refused", tt.answer, got, refused)
+		}
+	}
+}
