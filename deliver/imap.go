@@ -171,6 +171,7 @@ func (m *IMAP) append(ctx context.Context, sp *spooled) (imap.UID, error) {
 // failed makes the Error of a step. about: of one message.
 func (m *IMAP) failed(err error, about bool) error {
 	var reply *imap.Error
+	err = m.o.said(err)
 	e := &Error{Target: m.name, Err: err}
 	switch {
 	case errors.Is(err, ErrLogin):

@@ -23,6 +23,33 @@ type Receiver struct {
 	// Login gives the mechanism to log in by, of those that the server offers; nil is without a
 	// login. It is asked at each connection, since a token may have to be a new one.
 	Login func(ctx context.Context, offers func(mechanism string) bool) (sasl.Client, error)
+	// Redact takes the secret of Login out of what the server says, which some repeat; nil: there is
+	// none.
+	Redact func(text string) string
+}
+
+// A redactedError is an error with the secret taken out of its text.
+type redactedError struct {
+	error
+	text string
+}
+
+func (e *redactedError) Error() string { return e.text }
+func (e *redactedError) Unwrap() error { return e.error }
+
+// said makes an error with the server's words in it fit to be told.
+func (r *Receiver) said(err error) error {
+	if text := r.redact(err.Error()); text != err.Error() {
+		return &redactedError{err, text}
+	}
+	return err
+}
+
+func (r *Receiver) redact(text string) string {
+	if r.Redact == nil {
+		return text
+	}
+	return r.Redact(text)
 }
 
 var (

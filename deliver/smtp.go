@@ -140,7 +140,7 @@ func (s *SMTP) give(ctx context.Context, sp *spooled) (string, error) {
 	if err != nil {
 		return "", s.refused(err, false)
 	}
-	return answer, nil
+	return s.o.redact(answer), nil
 }
 
 // dot ends the message and returns the server's yes.

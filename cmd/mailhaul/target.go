@@ -8,6 +8,7 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"mailhaul/deliver"
+	"mailhaul/fetch/pop3"
 	"mailhaul/fetch/state"
 )
 
@@ -85,6 +86,10 @@ func (f *fetcher) openReceiver(ctx context.Context, a *Account, create bool) (de
 				return nil, err
 			}
 		}
+		var masks pop3.Client // without a connection: all it does is mask
+		masks.Mask(secret.Reveal())
+		mask(&masks, secret.Reveal())
+		way.Redact = masks.Redact
 		way.Login = func(_ context.Context, offers func(string) bool) (sasl.Client, error) {
 			return r.mechanism(secret, offers)
 		}
