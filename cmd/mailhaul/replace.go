@@ -16,8 +16,8 @@ type replacement struct {
 }
 
 // replace begins a file that save puts in place of path, readable and writable by us alone. tmp is its
-// name until then, in the same directory: a fixed one is for those who hold a lock, since what a crash
-// leaves is used again; "" makes up one.
+// name until then, in the same directory: a fixed one is for those who hold a lock, since what stands there
+// is of a crash, and removed; "" makes up one.
 func replace(path, tmp string) (*replacement, error) {
 	var f *os.File
 	var err error
