@@ -209,6 +209,11 @@ func (r *run) save(es ...state.Entry) error {
 	if len(es) == 0 {
 		return nil
 	}
+	return r.write(es...)
+}
+
+// write is save also of nothing: then it puts on disk what was noted before, where a Begin is open.
+func (r *run) write(es ...state.Entry) error {
 	hint := ""
 	if r.begun && r.find != nil {
 		var err error

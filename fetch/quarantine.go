@@ -45,7 +45,7 @@ func (r *run) quarantine(ctx context.Context, p *plan, items []*item) error {
 	}
 	err = r.st.SetNote(noteQuarantine, r.opts.Quarantine.Path, r.now)
 	if err == nil && r.begun {
-		err = r.save() // the note must be on disk before the first delivery; else Begin sees to it
+		err = r.write() // the note must be on disk before the first delivery; else Begin sees to it
 	}
 	if err == nil {
 		err = r.retrieve(ctx, p, items, destination{t: q, find: q, aside: true})

@@ -314,3 +314,20 @@ func TestKilledInQuarantine(t *testing.T) {
 		}
 	}
 }
+
+// The note of the quarantine is on disk before the first message is there: behind it, in a write that
+// waits for the disk, the Begin stands once more.
+func TestQuarantineNoteSynced(t *testing.T) {
+	a := open(t, pop3test.Config{}, mails(3, 200)...)
+	a.quarantine(1)
+	a.mailTo(refusing(false, "uid-2"))
+	a.run()
+	a.srv.Add(pop3test.Message{UID: "more", Text: "Subject: more\r\n\r\nmore\r\n"}) // the Begin is its
+	a.run()
+	a.wantQuarantined(mails(3, 200)[1])
+	_, behind, _ := strings.Cut(read(t, a.statePath()), "note="+noteQuarantine+" ")
+	before, _, there := strings.Cut(behind, " quarantine=QUARANTINE")
+	if n := strings.Count(before, "\nbegin="); !there || n != 2 {
+		t.Errorf("%d marks between the note and the first message:\n%s", n, behind)
+	}
+}
