@@ -153,7 +153,8 @@ func (r *run) placeKnown(p *plan, it *item, e state.Entry) {
 		p.skip = append(p.skip, it)
 		return
 	}
-	if r.opts.Hold != nil && r.opts.Hold(e) {
+	// What was deleted may be another message by now, which nothing holds before it is delivered.
+	if e.Status != state.Deleted && r.opts.Hold != nil && r.opts.Hold(e) {
 		it.reason = reasonHeld
 		p.skip = append(p.skip, it)
 		return

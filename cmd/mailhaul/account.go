@@ -61,6 +61,11 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		return sum, err
 	}
 	defer s.close()
+	if !f.dryRun {
+		if err := legs.bury(); err != nil { // the last run may have died before it came to that
+			return sum, err
+		}
+	}
 	began := time.Now()
 	for i, l := range legs {
 		if l.err != nil {

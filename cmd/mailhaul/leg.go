@@ -216,17 +216,21 @@ func (ls legs) retrieved(since time.Time) func(uid string) bool {
 	}
 }
 
-// bury tells the others what the account's own leg has deleted: they keep, and would wonder where it
-// has gone. If the run dies before, they forget it in time.
+// bury tells the others what the account's own leg has deleted: they keep, and would take another message
+// that gets the same unique-id for theirs.
 func (ls legs) bury() error {
 	own := ls.own().st
 	for _, l := range ls[:len(ls)-1] {
 		var gone []state.Entry
-		for e := range l.st.All() {
-			deleted := func(o state.Entry) bool { return o.Status == state.Deleted && o.Body == e.Body }
-			if e.Status == state.Delivered && slices.ContainsFunc(own.Lookup(e.UID), deleted) {
-				e.Status, e.Time = state.Deleted, time.Now()
-				gone = append(gone, e)
+		for o := range own.All() {
+			if o.Status != state.Deleted {
+				continue
+			}
+			for _, e := range l.st.Lookup(o.UID) {
+				if e.Status == state.Delivered && e.Body == o.Body {
+					e.Status, e.Time = state.Deleted, time.Now()
+					gone = append(gone, e)
+				}
 			}
 		}
 		if len(gone) > 0 {

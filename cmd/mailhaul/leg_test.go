@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -92,5 +93,50 @@ func TestHold(t *testing.T) {
 		if got := hold(e(uid, state.Delivered, "aa")); got != want {
 			t.Errorf("%s: held %v", uid, got)
 		}
+	}
+}
+
+// A run that dies once the account's own state knows of the deletion, and the other does not, and the
+// unique-id is used again: the other destination gets the new message, too.
+func TestLegBuriedLate(t *testing.T) {
+	old := pop3test.Message{UID: "a", Text: "Subject: old\r\n\r\nold\r\n"}
+	srv, err := pop3test.NewServer(pop3test.Config{}, old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	dir := t.TempDir()
+	config := write(t, dir, "c.toml", fmt.Sprintf("state_dir = %q\n[accounts.x]\nserver = %q\ntls = \"none\"\nuser = \"user\"\npassword = \"secret\"\ndeliver = [ { maildir = %q }, { maildir = %q } ]\n",
+		dir+"/state", srv.Addr, dir+"/one", dir+"/two"), 0o600)
+	if stdout, stderr, status := mailhaul(t, "-c", config, "fetch"); status != 0 {
+		t.Fatal(stdout, stderr)
+	}
+	paths, err := filepath.Glob(dir + "/state/x%*.uidl")
+	if err != nil || len(paths) != 1 {
+		t.Fatal(paths, err)
+	}
+	st, err := state.Open(paths[0], state.Identity{Host: "127.0.0.1", User: "user"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := st.Lookup("a")[0]
+	if e.Status != state.Deleted {
+		t.Fatalf("%+v", e)
+	}
+	e.Status = state.Delivered
+	if err := errors.Join(st.Add(e), st.Close()); err != nil {
+		t.Fatal(err)
+	}
+	srv.Add(pop3test.Message{UID: "a", Text: "Subject: new\r\n\r\nnew\r\n"})
+	if stdout, stderr, status := mailhaul(t, "-c", config, "fetch"); status != 0 {
+		t.Fatal(stdout, stderr)
+	}
+	for _, name := range []string{"one", "two"} {
+		if n := ending(storedAt(t, "maildir", filepath.Join(dir, name)), "new\r\n"); n != 1 {
+			t.Errorf("%d copies in %s", n, name)
+		}
+	}
+	if left := srv.UIDs(); len(left) != 0 {
+		t.Errorf("left: %v", left)
 	}
 }

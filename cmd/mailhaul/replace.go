@@ -26,7 +26,7 @@ func replace(path, tmp string) (*replacement, error) {
 	} else {
 		// Whoever else may write to the directory could have put a link there, to a file that root
 		// may write.
-		os.Remove(tmp)
+		syscall.Unlink(tmp)
 		f, err = os.OpenFile(tmp, os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
 	}
 	r := &replacement{f, path}
