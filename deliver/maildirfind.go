@@ -62,6 +62,9 @@ func (d *Maildir) find(begin Begin) ([]Receipt, error) {
 				moved = true // by a reader, since; the next pass finds it elsewhere
 				continue
 			}
+			if errors.Is(err, errIrregular) {
+				continue // somebody else's, who took the name
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -146,7 +149,7 @@ func modTime(dir string) time.Time {
 // wrote it, before it came to where it was found. What s still syncs is the entry, and what a reader
 // may have done to the file.
 func readStored(path, id string, xuidl bool, s *syncer) (g Digest, err error) {
-	f, err := os.Open(path)
+	f, _, err := openStored(path)
 	if err != nil {
 		return g, err
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -64,6 +65,22 @@ func TestMaildirFind(t *testing.T) {
 			t.Errorf("%+v: left in tmp/: %q", tt, got)
 		}
 		checkReceipts(t, findTest(t, dir, false), 0, tt.moved)
+	}
+}
+
+// What bears a delivery id and is no file is not a message, and is not waited for.
+func TestMaildirFindIrregular(t *testing.T) {
+	dir := t.TempDir()
+	killed(t, dir, 2, 0)
+	elsewhere := filepath.Join(t.TempDir(), "message")
+	write(t, elsewhere, "Subject: elsewhere\n\ntext\n")
+	link := filepath.Join(dir, "new", maildirName(time.Now(), testID(5), "host"))
+	pipe := filepath.Join(dir, "new", maildirName(time.Now(), testID(6), "host"))
+	if err := errors.Join(os.Symlink(elsewhere, link), syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if got := findTest(t, dir, false); len(got) != 0 {
+		t.Errorf("found %+v", got)
 	}
 }
 

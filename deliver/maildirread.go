@@ -12,8 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // readPasses bounds how often a maildir is gone through that others change meanwhile.
@@ -121,23 +119,18 @@ func (r *maildirReader) unchanged() bool {
 
 // file yields one message, if it is wanted and did not come before.
 func (r *maildirReader) file(path string, yield func(Stored, error) bool) error {
-	// Nothing that a name stands for may be waited on, or lead elsewhere.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, info, err := openStored(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		r.missed = true
 		return nil
-	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.EMLINK): // a symbolic link; on FreeBSD the latter
+	case errors.Is(err, errIrregular):
 		return nil
 	case err != nil:
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() || !r.first(info, path) {
+	if !r.first(info, path) {
 		return nil
 	}
 	s, ok, err := r.read(f, info.Size(), path)

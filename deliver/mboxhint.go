@@ -10,8 +10,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // Hint tells where the next message will go: device, inode and end of the mbox, with a hash of what
@@ -52,14 +50,11 @@ func (m *Mbox) peek() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f, err := os.OpenFile(m.path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, info, err := openStored(m.path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	if info, err = f.Stat(); err != nil {
-		return "", err
-	}
 	tail, err := readTail(f, info.Size())
 	if err != nil && err != io.EOF {
 		return "", err

@@ -2,9 +2,14 @@ package deliver
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
+	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Stored is a message that stands at a destination, whoever has put it there.
@@ -67,4 +72,26 @@ func whose(field []byte) (from, user string) {
 		user = string(word)
 	}
 	return from, user
+}
+
+// openStored opens what stands at a destination, to be read. Others may have put anything there: only
+// a regular file is opened, nothing is waited for and no symbolic link followed; for the rest the
+// error matches errIrregular.
+func openStored(path string) (*os.File, fs.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) { // the latter on FreeBSD
+		err = errIrregular
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errIrregular
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
 }
