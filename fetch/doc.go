@@ -31,7 +31,7 @@
 //
 // Replies to RETR carry no number. Where commands are sent ahead, every 16th at the latest is
 // followed by UIDL n, whose reply names number and unique-id: what lies between two right answers
-// is proven to be in order, and only that is committed (pull.go, commit.go).
+// is proven to be in order, and only that is committed (pull.go, proof.go, commit.go).
 //
 // What is where when the program is stopped, and what the next run makes of it:
 //
