@@ -144,6 +144,7 @@ func copied(t testing.TB, dir string) string {
 // TestKilled kills a run at every step (see the package comment), and the run behind it again at
 // every one of its steps. The third must end with each message once.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	t.Run("maildir", func(t *testing.T) { testKilled(t, false, deliver.NoUIDL) })
 	t.Run("mbox", func(t *testing.T) { testKilled(t, true, deliver.NoUIDL) })
 	t.Run("dovecot-uidlist", func(t *testing.T) { testKilled(t, false, deliver.DovecotUIDL) })

@@ -16,6 +16,7 @@ import (
 // eleventh). Then a run whose connection
 // holds must find each message where it belongs, once.
 func TestCutAnywhere(t *testing.T) {
+	t.Parallel()
 	for _, ahead := range []bool{true, false} {
 		for _, tt := range []struct {
 			name   string

@@ -245,6 +245,7 @@ func photo(t *testing.T, dir string, command bool, msgs []pop3test.Message) []*m
 // TestKilledInQuarantine kills a run at every step of the way into the quarantine, and the run behind
 // it again. In the end each message must be there once, or at the destination.
 func TestKilledInQuarantine(t *testing.T) {
+	t.Parallel()
 	for _, command := range []bool{true, false} {
 		msgs := mails(5, 300)
 		start := open(t, pop3test.Config{})

@@ -93,47 +93,50 @@ func TestTruncatedAnywhere(t *testing.T) {
 	whole := sample(t, origin)
 	memo, err := os.ReadFile(lockPath(origin))
 	check(t, err)
-	path := put(t, nil, "")
 	for _, memo := range [][]byte{nil, memo} {
-		for n := 0; n < len(whole); n++ {
-			putAt(t, path, whole[:n], memo)
-			f, err := Open(path, alice)
-			if err != nil {
-				t.Fatalf("cut at %d: %v", n, err)
-			}
-			lines := bytes.Count(whole[:n], []byte("\n"))
-			if whole[n] == '\n' {
-				lines++
-			}
-			looksInterrupted := false
-			if i := bytes.LastIndexByte(whole[:max(n-1, 0)], '\n'); n > 0 && whole[n-1] == '\n' {
-				looksInterrupted = bytes.HasPrefix(whole[i+1:], []byte("begin="))
-			}
-			// An End is not synced, and its mark is no record: the memo knows nothing of it.
-			last := n == bytes.LastIndexByte(whole[:len(whole)-1], '\n')+1
-			if len(f.Damage()) == 0 && !(looksInterrupted && (memo == nil || last)) {
-				t.Fatalf("cut at %d not noticed:\n%s", n, whole[:n])
-			}
-			if _, open := f.Interrupted(); !open && n > 0 && n != len(whole)-1 {
-				t.Fatalf("cut at %d: nothing is in doubt", n)
-			}
-			found := 0
-			for e := range f.All() {
-				found++
-				if !reflect.DeepEqual(e, full(e.UID)) && e.Status != Deleted && e.UID != "uid-0-0-2" {
-					t.Fatalf("cut at %d: %+v was never recorded", n, e)
+		t.Run(fmt.Sprintf("memo %t", memo != nil), func(t *testing.T) {
+			t.Parallel() // they wait for the disk
+			path := put(t, nil, "")
+			for n := 0; n < len(whole); n++ {
+				putAt(t, path, whole[:n], memo)
+				f, err := Open(path, alice)
+				if err != nil {
+					t.Fatalf("cut at %d: %v", n, err)
+				}
+				lines := bytes.Count(whole[:n], []byte("\n"))
+				if whole[n] == '\n' {
+					lines++
+				}
+				looksInterrupted := false
+				if i := bytes.LastIndexByte(whole[:max(n-1, 0)], '\n'); n > 0 && whole[n-1] == '\n' {
+					looksInterrupted = bytes.HasPrefix(whole[i+1:], []byte("begin="))
+				}
+				// An End is not synced, and its mark is no record: the memo knows nothing of it.
+				last := n == bytes.LastIndexByte(whole[:len(whole)-1], '\n')+1
+				if len(f.Damage()) == 0 && !(looksInterrupted && (memo == nil || last)) {
+					t.Fatalf("cut at %d not noticed:\n%s", n, whole[:n])
+				}
+				if _, open := f.Interrupted(); !open && n > 0 && n != len(whole)-1 {
+					t.Fatalf("cut at %d: nothing is in doubt", n)
+				}
+				found := 0
+				for e := range f.All() {
+					found++
+					if !reflect.DeepEqual(e, full(e.UID)) && e.Status != Deleted && e.UID != "uid-0-0-2" {
+						t.Fatalf("cut at %d: %+v was never recorded", n, e)
+					}
+				}
+				// Each whole line counts: 1 header and 1 begin, 5 entries and 1 begin, …
+				if want := min(max(lines-2, 0), 5); lines < 8 && found != want {
+					t.Fatalf("cut at %d, %d lines: %d entries, want %d", n, lines, found, want)
+				}
+				if n%53 == 0 {
+					mended(t, f)
+				} else {
+					f.discard()
 				}
 			}
-			// Each whole line counts: 1 header and 1 begin, 5 entries and 1 begin, …
-			if want := min(max(lines-2, 0), 5); lines < 8 && found != want {
-				t.Fatalf("cut at %d, %d lines: %d entries, want %d", n, lines, found, want)
-			}
-			if n%53 == 0 {
-				mended(t, f)
-			} else {
-				f.discard()
-			}
-		}
+		})
 	}
 }
 
