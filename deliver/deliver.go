@@ -1,4 +1,5 @@
-// Package deliver puts messages where they are to stay: a maildir, an mbox, a command, a mail server.
+// Package deliver puts messages where they are to stay: a maildir, an mbox, a command, or a mail server
+// by LMTP, SMTP or IMAP.
 //
 // What every target promises, and the rest of the program relies on:
 //
@@ -9,6 +10,17 @@
 //     where the last one was missing, and one trace field in front. (With HeaderUIDL, and only
 //     then, it has a field X-UIDL more, and the fields of that name that it came with are renamed,
 //     so that they can be named back: see renamer.)
+//
+// Each of these is done in one way, whatever the target:
+//
+//	eol.go         the stored form of a text, and its hashes
+//	spool.go       a whole message waits for a target that must not wait for the network
+//	lock.go        dot locks; lockwait.go waits for any lock
+//	directory.go   a name is made durable
+//	move.go        a file gets a name that nothing has
+//	stored.go      what stands there already is opened and read back
+//	receiver.go    a mail server is connected to
+//	failure.go     an error becomes an Error
 //
 // The package knows nothing of POP3, of the state file or of the configuration.
 package deliver

@@ -19,7 +19,8 @@ const readPasses = 5
 
 // Stored reads new/ and cur/ of the maildir, and of the folders in it (Maildir++ has them as
 // .NAME, others as NAME), since readers move mail there; of a maildir that is such a folder, all of
-// those beside it as well. Symbolic links are not followed. While something was moved meanwhile, it is looked for again; each message comes once all the same.
+// those beside it as well. Symbolic links are not followed. While something was moved meanwhile, it
+// is looked for again; each message comes once all the same.
 func (d *Maildir) Stored(wanted func(size int64) bool) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
 		if err := d.look(); err != nil {

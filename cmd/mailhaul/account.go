@@ -25,7 +25,7 @@ type fetcher struct {
 	wait   time.Duration
 	byHand bool // a person logs in, and begins TLS where that is not implicit
 
-	unowned func() ([]state.Found, error) // see there; read once for all accounts
+	unowned func() ([]state.Found, error) // see the function of that name; read once for all accounts
 }
 
 func (m *program) newFetcher(cfg *Config) *fetcher {

@@ -210,8 +210,8 @@ func (r *report) done(a *Account, sum fetch.Summary, err error, took time.Durati
 	}
 }
 
-// first says that an account is fetched for the first time, once there is a listing, so that a mistaken state_dir, which
-// would fetch everything again, does not go unnoticed.
+// first says that an account is fetched for the first time, once there is a listing, so that a
+// mistaken state_dir, which would fetch everything again, does not go unnoticed.
 func (r *report) first(a *Account, n int, path string) {
 	if !r.json && r.verbose >= 0 {
 		r.say("%s: first run: %s on the server, and no state yet in %s", visible(a.Name), messages(n), visible(path))

@@ -60,7 +60,7 @@ func (t *tallied) killed() bool { return t.runs == 0 || t.begun.After(t.last) }
 // bad tells whether the account has to be done again.
 func (t *tallied) bad() bool { return t.killed() || t.status != exOK }
 
-// tallyFile reads a file, or standard input if its name is "-". damaged is told of each line that is
+// file reads a file, or standard input if its name is "-". damaged is told of each line that is
 // no line of a run, with its number; it is left out.
 func (t *tally) file(name string, damaged func(where, why string)) error {
 	f := os.Stdin
