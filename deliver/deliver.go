@@ -107,6 +107,9 @@ type Error struct {
 	// Untouched says that the receiver has nothing of the message, for certain: there is no doubt
 	// about it. Only for a target that is no Finder.
 	Untouched bool
+	// Broke says that the receiver failed over the message that was due: that one may be why, and had
+	// better not be the first again.
+	Broke bool
 }
 
 // Error names the target and the cause.

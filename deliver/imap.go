@@ -156,11 +156,12 @@ func (m *IMAP) append(ctx context.Context, sp *spooled) (imap.UID, error) {
 		return err
 	})
 	if err != nil {
-		err := m.failed(err, true)
+		e := m.failed(err, true)
 		if cut {
 			m.drop() // the next one needs another connection
 		}
-		return 0, err
+		e.Broke = !e.Message && ctx.Err() == nil
+		return 0, e
 	}
 	if got.UIDValidity == m.validity && got.UID >= m.next && m.validity != 0 {
 		m.next = got.UID + 1
@@ -169,7 +170,7 @@ func (m *IMAP) append(ctx context.Context, sp *spooled) (imap.UID, error) {
 }
 
 // failed makes the Error of a step. about: of one message.
-func (m *IMAP) failed(err error, about bool) error {
+func (m *IMAP) failed(err error, about bool) *Error {
 	var reply *imap.Error
 	err = m.o.said(err)
 	e := &Error{Target: m.name, Err: err}

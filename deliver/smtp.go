@@ -134,11 +134,15 @@ func (s *SMTP) give(ctx context.Context, sp *spooled) (string, error) {
 		// The connection ends without the final dot, so that half a message is none (RFC 5321,
 		// section 4.1.1.4).
 		s.drop()
-		return "", s.refused(err, true)
+		e := s.refused(err, true)
+		e.Broke = true
+		return "", e
 	}
 	answer, err := s.dot(data, to)
 	if err != nil {
-		return "", s.refused(err, false)
+		e := s.refused(err, false)
+		e.Broke = !e.Message
+		return "", e
 	}
 	return s.o.redact(answer), nil
 }

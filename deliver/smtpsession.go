@@ -88,7 +88,7 @@ func startTLSError(err error) error {
 
 // refused makes the Error of a step that failed. untouched: nothing of the message can have been
 // taken over.
-func (s *SMTP) refused(err error, untouched bool) error {
+func (s *SMTP) refused(err error, untouched bool) *Error {
 	err = s.o.said(err)
 	e := &Error{Target: s.name, Err: err, Untouched: untouched}
 	var reply *smtp.SMTPError

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -327,4 +328,35 @@ func TestDoubtSurvivesReport(t *testing.T) {
 	if !slices.Equal(p.inDoubt, []string{"uid-2"}) {
 		t.Errorf("in doubt: %q", p.inDoubt)
 	}
+}
+
+// A receiver that dies of one message has the others in the next run, and is told then that it may have
+// had that one.
+func TestReceiverDiesOfOne(t *testing.T) {
+	msgs := mails(4, 200)
+	a := open(t, pop3test.Config{}, msgs...)
+	p := &post{fail: func(uid string) error {
+		if uid == "uid-2" {
+			return &deliver.Error{Target: "post", Err: io.ErrUnexpectedEOF, Temporary: true, Broke: true}
+		}
+		return nil
+	}}
+	a.mailTo(p)
+	if _, err := a.run(); err == nil {
+		t.Error("no error")
+	}
+	if _, err := a.run(); err == nil {
+		t.Error("no error")
+	}
+	if got := p.taken(msgs); !slices.Equal(got, []int{1, 0, 1, 1}) {
+		t.Errorf("after two runs: %v", got)
+	}
+	p.fail = nil
+	if _, err := a.run(); err != nil {
+		t.Error(err)
+	}
+	if got := p.taken(msgs); !slices.Equal(got, []int{1, 1, 1, 1}) || !slices.Equal(p.inDoubt, []string{"uid-2"}) {
+		t.Errorf("at last: %v, in doubt %v", got, p.inDoubt)
+	}
+	a.wantEmpty()
 }

@@ -48,8 +48,11 @@ func (v *retrieval) commit(ctx context.Context) error {
 				return err
 			}
 		default:
-			if noRoom(err) && len(v.staged) == 1 {
+			switch {
+			case noRoom(err) && len(v.staged) == 1:
 				v.r.attempted(v.staged[0].it, errNoRoom)
+			case de != nil && de.Broke && len(v.staged) > 0 && ctx.Err() == nil:
+				v.r.attempted(v.staged[0].it, errReceiver)
 			}
 			v.staged = nil
 			v.r.undone = true

@@ -127,6 +127,9 @@ func (r *run) attempted(it *item, why error) {
 	}
 	e.Time, e.Reason, e.Next = r.now, why.Error(), time.Time{}
 	e.Rest = slices.DeleteFunc(slices.Clone(e.Rest), func(f string) bool { return f == passesField })
+	if why == errReceiver && (r.inDoubt(it) || r.find == nil && r.next == nextKey(it.uid, it.copy)) && !slices.Contains(e.Rest, doubtField) {
+		e.Rest = append(e.Rest, doubtField) // it is not the first of the next run
+	}
 	switch {
 	case !errors.Is(why, errNoRoom):
 		e.Attempts++

@@ -48,10 +48,11 @@ func (r *run) plan() *plan {
 	}
 	// What failed before comes last, so that a message which breaks the session (an endless
 	// one) does not keep the others from coming. The rest goes by number, as it is listed.
-	// But what is in doubt comes first of all: the next mark in the state wipes that out.
+	// But what is in doubt comes first of all: the next mark in the state wipes that out, unless its
+	// entry says so, too.
 	slices.SortStableFunc(p.retrieve, func(a, b *item) int {
-		switch doubt := r.inDoubt(a); {
-		case doubt == r.inDoubt(b):
+		switch doubt := !a.doubt && r.inDoubt(a); {
+		case doubt == (!b.doubt && r.inDoubt(b)):
 			return cmp.Compare(a.tries, b.tries)
 		case doubt:
 			return -1

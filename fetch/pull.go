@@ -34,6 +34,7 @@ var (
 	errAbandoned = errors.New("the message does not end")
 	errTooLarge  = errors.New("larger than max_size")
 	errNoRoom    = errors.New("there was no room for it")
+	errReceiver  = errors.New("its receiver failed while it was given")
 	errBroke     = errors.New("the connection broke while it was retrieved")
 )
 
