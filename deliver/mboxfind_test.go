@@ -190,6 +190,30 @@ func TestMboxHoles(t *testing.T) {
 	}
 }
 
+// Of a long append a power cut may lose one block and keep the next, again and again.
+func TestMboxManyHoles(t *testing.T) {
+	x := newTornMbox(t, foreignEntry)
+	for _, size := range []int{40, 64, 200, 512} {
+		for phase := range 2 * size {
+			text := []byte(x.whole)
+			for i := range text {
+				if (i+phase)/size%2 == 0 {
+					text[i] = 0
+				}
+			}
+			what := fmt.Sprintf("every other %d octets lost, from %d on", size, phase)
+			got, _ := x.recover(t, x.hint, string(text))
+			x.once(t, what)
+			if strings.Contains(got, "\x00") {
+				t.Fatalf("%s: there are some still: %q", what, got)
+			}
+			if _, texts := decodeMbox(t, got); len(texts) != 3 {
+				t.Fatalf("%s: %d entries", what, len(texts))
+			}
+		}
+	}
+}
+
 // What another program has written behind a torn entry stays, whether it closed the torn line or
 // not, and so stays the torn entry.
 func TestMboxTornThenForeign(t *testing.T) {

@@ -167,7 +167,10 @@ func (s *search) foreignAt(p []byte, at int) bool {
 			return false
 		}
 	}
-	return ownStart(text, s.nonce) != startWhole
+	// Zeros where one of the run has begun are what a power cut has made of the rest: nobody else has
+	// written them.
+	t, _, zeros := bytes.Cut(text, []byte{0})
+	return ownStart(text, s.nonce) != startWhole && (!zeros || ownStart(t, s.nonce) == startForeign)
 }
 
 // A beginning is how much of the beginning of an entry of a run there is.
