@@ -22,6 +22,7 @@ func (ld *loader) numbered(text []byte, start int64) {
 		ld.told.behindEnd = ld.number
 	}
 	ld.closed, ld.marked = false, false
+	ld.holed = ld.holed || f.seq > 0 && l.seq > f.seq+1
 	if l.key == "end" {
 		ld.closed, f.open = true, nil
 		f.tail, f.seq = start, l.seq-1
@@ -63,7 +64,12 @@ func (ld *loader) apply() bool {
 		if !ok {
 			return false
 		}
-		f.open = &b
+		// A Record in which a power cut has left a hole does not count where its Begin tells what
+		// was recorded: what is missing must be looked for as if it had not been written.
+		if ld.holed && f.open != nil && f.open.Nonce == b.Nonce {
+			return true
+		}
+		f.open, ld.holed = &b, false
 	case "ended":
 		f.open = nil
 	default:

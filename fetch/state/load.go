@@ -80,6 +80,7 @@ type loader struct {
 	sealed   int    // lines with a right checksum
 	closed   bool   // an end mark was read, and no sealed line since
 	marked   bool   // the last sealed line is a Begin
+	holed    bool   // numbers are missing since the last Begin
 	trailing bool   // comments stand behind the end mark
 	torn     bool   // the last line has no line end
 	zeros    bool   // nothing but zeros so far
