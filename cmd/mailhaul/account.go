@@ -66,7 +66,7 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 			return sum, err
 		}
 	}
-	began := time.Now()
+	began, differ := time.Now(), map[string]bool{}
 	for i, l := range legs {
 		if l.err != nil {
 			continue
@@ -76,10 +76,13 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		if i < len(legs)-1 {
 			opts.Keep, opts.DeleteAfter, opts.More = true, 0, true
 		} else {
-			opts.Hold, opts.Retrieved = legs.hold(), legs.retrieved(began)
+			opts.Hold, opts.Retrieved = legs.hold(differ), legs.retrieved(began)
 		}
 		var part fetch.Summary
 		part, l.err = f.runs(ctx, s, l, opts)
+		if l == legs.own() {
+			l.err = errors.Join(l.err, f.differing(a, differ))
+		}
 		sum = plus(sum, part)
 		l.err = errors.Join(l.err, l.remember(part.Delivered > 0))
 		if part.Deleted > 0 {
@@ -90,6 +93,19 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		}
 	}
 	return sum, errors.Join(legs.failed(), s.remember())
+}
+
+// differing tells of messages that stay on the server because destinations have different texts under
+// their unique-ids. No later run does better.
+func (f *fetcher) differing(a *Account, differ map[string]bool) error {
+	if len(differ) == 0 {
+		return nil
+	}
+	for uid := range differ {
+		f.report.event(fetch.Event{Type: fetch.Failed, Time: time.Now(), Account: a.Name, UID: uid,
+			Reason: "another destination has another text under this unique-id: it stays on the server"})
+	}
+	return &fetch.LeftError{Messages: len(differ)}
 }
 
 // runs is one fetch.Run, or two where the first says that the server does not pipeline: the only

@@ -175,8 +175,9 @@ func (ls legs) close() error {
 }
 
 // hold gives the condition under which a message is not deleted yet: another destination has not
-// recorded one with the same text under the same unique-id. nil if there is no other.
-func (ls legs) hold() func(state.Entry) bool {
+// recorded one with the same text under the same unique-id. nil if there is no other. Those of which
+// another destination has another text, so that waiting does not help, are put into differ.
+func (ls legs) hold(differ map[string]bool) func(state.Entry) bool {
 	others := ls[:len(ls)-1]
 	if len(others) == 0 {
 		return nil
@@ -184,6 +185,9 @@ func (ls legs) hold() func(state.Entry) bool {
 	return func(e state.Entry) bool {
 		for _, l := range others {
 			if !l.has(e) {
+				if known := l.st.Lookup(e.UID); len(known) == 1 && known[0].Status == state.Delivered && known[0].Body != e.Body {
+					differ[e.UID] = true
+				}
 				return true
 			}
 		}
