@@ -13,7 +13,8 @@ import (
 )
 
 // commit makes what is staged durable and records it, until nothing is staged.
-func (v *retrieval) commit(ctx context.Context) error {
+func (v *retrieval) commit() error {
+	ctx := v.ctx
 	for len(v.staged) > 0 {
 		if ctx.Err() != nil && v.find == nil {
 			v.t.Drop(len(v.staged))
@@ -142,13 +143,11 @@ func (v *retrieval) record(got []deliver.Receipt) error {
 		}
 		es = append(es, e)
 	}
-	hint, next := "", ""
-	if r.find != nil {
-		var err error
-		if hint, err = r.find.Hint(); err != nil {
-			return err
-		}
+	hint, err := r.hint()
+	if err != nil {
+		return err
 	}
+	next := ""
 	switch {
 	case v.aside: // what the command has had is as it was
 		if next = r.next; slices.ContainsFunc(es, func(e state.Entry) bool { return next == nextKey(e.UID, e.Copy) }) {

@@ -143,7 +143,7 @@ func (c *Comparison) ours(s deliver.Stored) bool {
 // isDelivery tells whether a delivery id is one of the message, in whatever run.
 func isDelivery(id, uid string, copy int) bool {
 	n := len(id) - deliveryHash
-	return n > 0 && deliveryID(id[:n], uid, max(copy, 1)) == id
+	return n > 0 && deliveryID(id[:n], uid, copy) == id
 }
 
 // Finish ends the comparison with what is recorded by now. listing is the server's, nil if it was

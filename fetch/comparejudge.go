@@ -76,7 +76,7 @@ func (c *Comparison) changed() {
 	}
 	for _, nonce := range slices.Sorted(maps.Keys(runs)) {
 		for _, r := range lost {
-			tell(r, take(runs[nonce], deliveryID(nonce, r.UID, max(r.Copy, 1))))
+			tell(r, take(runs[nonce], deliveryID(nonce, r.UID, r.Copy)))
 		}
 	}
 	c.unknown = remaining(c.unknown)
@@ -104,11 +104,11 @@ func (c *Comparison) unrecorded(after *state.File, listing []Listed) {
 	}
 	before := make(map[string]bool, len(c.entries))
 	for _, r := range c.entries {
-		before[nextKey(r.UID, max(r.Copy, 1))] = true
+		before[nextKey(r.UID, r.Copy)] = true
 	}
 	var since []state.Entry // recorded while it was compared
 	for e := range after.All() {
-		if (e.Status == state.Delivered || e.Status == state.Deleted) && !before[nextKey(e.UID, max(e.Copy, 1))] {
+		if (e.Status == state.Delivered || e.Status == state.Deleted) && !before[nextKey(e.UID, e.Copy)] {
 			since = append(since, e)
 		}
 	}
@@ -126,7 +126,7 @@ func (c *Comparison) unrecorded(after *state.File, listing []Listed) {
 			continue
 		}
 		for _, e := range since {
-			take(all, deliveryID(nonce, e.UID, max(e.Copy, 1)))
+			take(all, deliveryID(nonce, e.UID, e.Copy))
 		}
 		for _, l := range fresh {
 			for _, s := range take(all, deliveryID(nonce, l.UID, l.Nth)) {
@@ -182,7 +182,7 @@ func (c *Comparison) listed(after *state.File, listing []Listed, now time.Time, 
 		}
 		c.onServer(l, before[l.UID])
 		for _, r := range before[l.UID] {
-			if busy || max(r.Copy, 1) != l.Nth || r.Reason != "" || c.opts.Keep && !due.due(r.Time) {
+			if busy || r.Copy != l.Nth || r.Reason != "" || c.opts.Keep && !due.due(r.Time) {
 				continue
 			}
 			reason := "delivered, to be deleted, and still on the server"

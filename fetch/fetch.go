@@ -182,13 +182,13 @@ func (r *run) run(ctx context.Context) error {
 	if err := errors.Join(r.report(p), r.confirmClock()); err != nil {
 		return err
 	}
-	main := destination{t: r.t, find: r.find}
+	main := &retrieval{ctx: ctx, r: r, p: p, t: r.t, find: r.find}
 	usual, aside := split(p.retrieve)
-	err := r.retrieve(ctx, p, usual, main)
+	err := main.run(usual)
 	if err == nil && ctx.Err() == nil && !r.over {
 		var others []*item
 		if others, err = r.identify(ctx, p); err == nil {
-			err = r.retrieve(ctx, p, others, main)
+			err = main.run(others)
 		}
 	}
 	if err == nil {
@@ -215,13 +215,21 @@ func (r *run) save(es ...state.Entry) error {
 // write is save also of nothing: then it puts on disk what was noted before, where a Begin is open.
 func (r *run) write(es ...state.Entry) error {
 	hint := ""
-	if r.begun && r.find != nil {
+	if r.begun {
 		var err error
-		if hint, err = r.find.Hint(); err != nil {
+		if hint, err = r.hint(); err != nil {
 			return err
 		}
 	}
 	return r.st.Record(hint, r.next, es...)
+}
+
+// hint is where a later run is to look for what this one delivers.
+func (r *run) hint() (string, error) {
+	if r.find == nil {
+		return "", nil
+	}
+	return r.find.Hint()
 }
 
 // listed tells the state what the server lists, so that it can forget.
@@ -238,7 +246,7 @@ func (r *run) listed() error {
 		return err
 	}
 	told, at := r.st.Note(noteWarned)
-	repeated := told == warning && r.now.Sub(at) < again && !r.now.Before(at)
+	repeated := told == warning && r.recently(at)
 	r.event(Event{Type: Failed, Reason: warning, Warning: true, Repeated: repeated})
 	if repeated {
 		return nil

@@ -18,8 +18,21 @@ const doubtField = "doubt=1"
 // runs in which it is not tried.
 const passesField = "temporary=1"
 
+// mark puts a field into an entry, or takes it away.
+func mark(e *state.Entry, field string, on bool) {
+	switch has := slices.Contains(e.Rest, field); {
+	case on && !has:
+		e.Rest = append(e.Rest, field)
+	case !on && has:
+		e.Rest = slices.DeleteFunc(e.Rest, func(f string) bool { return f == field })
+	}
+}
+
 // again is after how long a trouble is told of once more, if it is the same.
 const again = 24 * time.Hour
+
+// recently tells whether a trouble that was told of at that time need not be told of again yet.
+func (r *run) recently(told time.Time) bool { return r.now.Sub(told) < again && !r.now.Before(told) }
 
 // report tells of the messages that cannot be had, by plan.
 func (r *run) report(p *plan) error {
@@ -71,15 +84,13 @@ func (r *run) remember(it *item, reason string, a attempt) error {
 	e := state.Entry{UID: it.uid, Copy: 1, Status: state.Failed, Size: max(it.size, 0)}
 	if known := r.st.Lookup(it.uid); len(known) > 0 {
 		e = known[0]
-		if e.Body == "" && e.Status != state.Failed {
-			it.told = e.Reason == reason && r.now.Sub(e.Reported) < again
-			return nil
-		}
 	}
-	it.told = e.Reason == reason && r.now.Sub(e.Reported) < again && !r.now.Before(e.Reported)
-	was := slices.Contains(e.Rest, passesField)
+	it.told = e.Reason == reason && r.recently(e.Reported)
+	if e.Body == "" && e.Status != state.Failed {
+		return nil
+	}
 	if r.inDoubt(it) && !slices.Contains(e.Rest, doubtField) {
-		e.Rest = append(slices.Clone(e.Rest), doubtField)
+		mark(&e, doubtField, true)
 	} else if it.told && !a.counts {
 		return nil
 	}
@@ -98,12 +109,7 @@ func (r *run) remember(it *item, reason string, a attempt) error {
 			e.Next = time.Time{}
 		}
 		e.Reason = reason
-		if a.temporary != was {
-			e.Rest = slices.DeleteFunc(slices.Clone(e.Rest), func(f string) bool { return f == passesField })
-			if a.temporary {
-				e.Rest = append(e.Rest, passesField)
-			}
-		}
+		mark(&e, passesField, a.temporary)
 		it.tries, it.next = e.Attempts, e.Next
 	}
 	if !it.told {
@@ -126,9 +132,9 @@ func (r *run) attempted(it *item, why error) {
 		e = known[0]
 	}
 	e.Time, e.Reason, e.Next = r.now, why.Error(), time.Time{}
-	e.Rest = slices.DeleteFunc(slices.Clone(e.Rest), func(f string) bool { return f == passesField })
-	if why == errReceiver && (r.inDoubt(it) || r.find == nil && r.next == nextKey(it.uid, it.copy)) && !slices.Contains(e.Rest, doubtField) {
-		e.Rest = append(e.Rest, doubtField) // it is not the first of the next run
+	mark(&e, passesField, false)
+	if why == errReceiver && (r.inDoubt(it) || r.find == nil && r.next == nextKey(it.uid, it.copy)) {
+		mark(&e, doubtField, true) // it is not the first of the next run
 	}
 	switch {
 	case !errors.Is(why, errNoRoom):

@@ -48,7 +48,7 @@ func (r *run) quarantine(ctx context.Context, p *plan, items []*item) error {
 		err = r.write() // the note must be on disk before the first delivery; else Begin sees to it
 	}
 	if err == nil {
-		err = r.retrieve(ctx, p, items, destination{t: q, find: q, aside: true})
+		err = (&retrieval{ctx: ctx, r: r, p: p, t: q, find: q, aside: true}).run(items)
 	}
 	return errors.Join(err, q.Close())
 }

@@ -145,7 +145,7 @@ func (r *run) bury(gone []*item) error {
 	for _, it := range gone {
 		r.known = r.st.AppendLookup(r.known[:0], it.uid)
 		for _, e := range r.known {
-			if it.uid != "" && e.Copy == it.copy {
+			if e.Copy == it.copy {
 				e.Status, e.Time = state.Deleted, r.now
 				es = append(es, e)
 			}

@@ -32,33 +32,28 @@ type staged struct {
 	octets int64
 }
 
-// A destination is where messages are delivered in a retrieval.
-type destination struct {
-	t     deliver.Target
-	find  deliver.Finder // t, if it is one
-	aside bool           // the quarantine
-}
-
-// A retrieval is the retrieve step of one run.
+// A retrieval is the retrieve step of one run, into one target.
 type retrieval struct {
-	destination
 	ctx    context.Context // of the run: proven has no other way to it
 	r      *run
 	p      *plan
+	t      deliver.Target
+	find   deliver.Finder // t, if it is one
+	aside  bool           // t is the quarantine
 	staged []staged
 	octets int64
 	since  time.Time
 	spoke  time.Time // when the server last had to do with us
 }
 
-// retrieve gets the messages, delivers and records them, batch after batch. On an error of the
+// run gets the messages, delivers and records them, batch after batch. On an error of the
 // connection or of the target, everything that is proven is committed and recorded first, so that
 // each run makes progress.
-func (r *run) retrieve(ctx context.Context, p *plan, items []*item, to destination) error {
+func (v *retrieval) run(items []*item) error {
+	ctx, r := v.ctx, v.r
 	if len(items) == 0 || r.over {
 		return nil
 	}
-	v := &retrieval{destination: to, r: r, p: p, ctx: ctx}
 	if !r.begun {
 		if err := v.begin(items[0]); err != nil {
 			return err
@@ -72,7 +67,7 @@ func (r *run) retrieve(ctx context.Context, p *plan, items []*item, to destinati
 			chunk = items[:chunkLen(items)]
 		}
 		items = items[len(chunk):]
-		pl := &pull{r: r, text: r.c.Retr, whole: true, take: v.take(ctx), undo: v.t.Drop, proven: v.proven, came: r.opts.Came}
+		pl := &pull{r: r, text: r.c.Retr, whole: true, take: v.take, undo: v.t.Drop, proven: v.proven, came: r.opts.Came}
 		err := pl.run(ctx, chunk)
 		v.spoke = time.Now()
 		if errors.Is(err, errAbandoned) {
@@ -81,7 +76,7 @@ func (r *run) retrieve(ctx context.Context, p *plan, items []*item, to destinati
 		if noRoom(err) && pl.sick != nil {
 			r.attempted(pl.sick, errNoRoom)
 		}
-		if cerr := v.commit(ctx); cerr != nil {
+		if cerr := v.commit(); cerr != nil {
 			return errors.Join(err, cerr, r.recordFailed())
 		}
 		if err != nil {
@@ -108,12 +103,9 @@ func chunkLen(items []*item) int {
 
 // begin tells the state that deliveries follow. A crash from here on leaves doubt.
 func (v *retrieval) begin(first *item) error {
-	hint := ""
-	if v.r.find != nil {
-		var err error
-		if hint, err = v.r.find.Hint(); err != nil {
-			return err
-		}
+	hint, err := v.r.hint()
+	if err != nil {
+		return err
 	}
 	next := ""
 	if v.find == nil {
@@ -133,18 +125,16 @@ func (v *retrieval) begin(first *item) error {
 }
 
 // take stages one message.
-func (v *retrieval) take(ctx context.Context) func(it *item, body io.Reader) error {
-	return func(it *item, body io.Reader) error {
-		r := v.r
-		uid := it.uid
-		if uid == "" {
-			uid = fmt.Sprintf("\x00%d", it.num) // no unique-id has a NUL at its start and means this
-		}
-		it.id = deliveryID(r.nonce, uid, it.copy)
-		return v.t.Deliver(ctx, &deliver.Message{
-			Account: r.opts.Account, Num: it.num, UID: it.uid, ID: it.id, Trace: r.received(it.id, time.Now()), Body: body,
-			InDoubt: r.inDoubt(it)})
+func (v *retrieval) take(it *item, body io.Reader) error {
+	r := v.r
+	uid := it.uid
+	if uid == "" {
+		uid = fmt.Sprintf("\x00%d", it.num) // no unique-id has a NUL at its start and means this
 	}
+	it.id = deliveryID(r.nonce, uid, it.copy)
+	return v.t.Deliver(v.ctx, &deliver.Message{
+		Account: r.opts.Account, Num: it.num, UID: it.uid, ID: it.id, Trace: r.received(it.id, time.Now()), Body: body,
+		InDoubt: r.inDoubt(it)})
 }
 
 // inDoubt tells whether the run before was interrupted with this message in the command's hands.
@@ -171,7 +161,7 @@ func (v *retrieval) proven(results []result) error {
 		v.octets += res.octets
 	}
 	if v.find != nil && (len(v.staged) >= batchMessages || v.octets >= batchOctets || len(v.staged) > 0 && time.Since(v.since) > batchAge) {
-		return v.commit(v.ctx)
+		return v.commit()
 	}
 	return nil
 }

@@ -115,14 +115,14 @@ func (r *run) ids(nonce string) iter.Seq2[string, candidate] {
 	return func(yield func(string, candidate) bool) {
 		for i := range r.items {
 			it := &r.items[i]
-			if it.uid == "" || it.listed > 1 && it.nth > 1 {
+			if it.uid == "" || it.nth > 1 {
 				continue // the first of an id looks for all its copies
 			}
 			last := 0 // numbers may have gaps: copies are forgotten one by one
 			for _, e := range r.st.Lookup(it.uid) {
 				last = max(last, e.Copy)
 			}
-			for copy := 1; copy <= last+int(it.listed); copy++ {
+			for copy := 1; copy <= last+it.listed; copy++ {
 				if !yield(deliveryID(nonce, it.uid, copy), candidate{it, copy}) {
 					return
 				}
