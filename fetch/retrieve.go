@@ -69,7 +69,6 @@ func (v *retrieval) run(items []*item) error {
 		items = items[len(chunk):]
 		pl := &pull{r: r, text: r.c.Retr, whole: true, take: v.take, undo: v.t.Drop, proven: v.proven, came: r.opts.Came}
 		err := pl.run(ctx, chunk)
-		v.spoke = time.Now()
 		if errors.Is(err, errAbandoned) {
 			err = r.abandon(pl.endless)
 		}
@@ -144,6 +143,7 @@ func (r *run) inDoubt(it *item) bool {
 
 // proven takes over messages that are staged and known to be those of their numbers.
 func (v *retrieval) proven(results []result) error {
+	v.spoke = time.Now()
 	for _, res := range results {
 		if res.err != nil {
 			if !isRefusal(res.err) {

@@ -34,6 +34,17 @@ func TestWaits(t *testing.T) {
 	waits(1+1, 1+1)
 }
 
+// TestNoNoop commits in the midst of a retrieval that asks for one message at a time: the server has
+// just answered, and needs no NOOP.
+func TestNoNoop(t *testing.T) {
+	a := open(t, pop3test.Config{}, mails(batchMessages+1, 10)...)
+	a.opts.Pipelining = false
+	a.clean()
+	if slices.Contains(a.commands(1), "NOOP") {
+		t.Error("the server was sent a NOOP")
+	}
+}
+
 // TestStopped ends the context in the midst of a run: what is proven is delivered and recorded, and
 // nothing is deleted.
 func TestStopped(t *testing.T) {
