@@ -173,12 +173,10 @@ func (x *exchange) reply() (statusKind, []byte, error) {
 	if c.err != nil {
 		return statusBad, nil, c.err
 	}
-	line, err := c.readLine(maxChallenge, "the reply to ", "AUTH")
+	kind, line, text, err := c.readStatus(maxChallenge, "the reply to ", "AUTH")
 	if err != nil {
 		return statusBad, nil, err
 	}
-	kind, text := parseStatus(line)
-	c.dialogue.status(line, kind, text)
 	if x.cmd.keep {
 		x.cmd.status = c.dialogue.redact(string(line))
 	}

@@ -66,7 +66,7 @@ type CapaCmd struct {
 func (c *Client) Capa() *CapaCmd {
 	cmd := &CapaCmd{command: command{multi: true}}
 	cmd.read = cmd.parse
-	c.enqueue(&cmd.command, "CAPA", "CAPA", "CAPA")
+	c.enqueuePlain(&cmd.command, "CAPA")
 	return cmd
 }
 

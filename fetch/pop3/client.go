@@ -131,12 +131,10 @@ func (c *Client) begin(ctx context.Context, cfg *tls.Config) error {
 
 // greet reads the greeting (RFC 1939, section 4).
 func (c *Client) greet() error {
-	line, err := c.readLine(maxStatus, "the ", "greeting")
+	kind, line, text, err := c.readStatus(maxStatus, "the ", "greeting")
 	if err != nil {
 		return err
 	}
-	kind, text := parseStatus(line)
-	c.dialogue.status(line, kind, text)
 	switch kind {
 	case statusOK:
 		c.greeting = string(text)

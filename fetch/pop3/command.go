@@ -42,9 +42,6 @@ func (c *Client) Dele(num int) *Cmd {
 // Noop does nothing, but keeps the server from closing a silent connection.
 func (c *Client) Noop() *Cmd { return c.plain("NOOP") }
 
-// Rset takes back all marks of DELE.
-func (c *Client) Rset() *Cmd { return c.plain("RSET") }
-
 // Quit ends the session; after a login the server then deletes what DELE has marked. No command
 // can be queued behind it.
 func (c *Client) Quit() *Cmd {
@@ -55,7 +52,7 @@ func (c *Client) Quit() *Cmd {
 
 func (c *Client) plain(name string) *Cmd {
 	cmd := new(Cmd)
-	c.enqueue(&cmd.command, name, name, name)
+	c.enqueuePlain(&cmd.command, name)
 	return cmd
 }
 
@@ -74,6 +71,9 @@ func (c *Client) enqueueNum(cmd *command, name string, num int, more ...int) {
 	}
 	c.enqueue(cmd, name, line, line)
 }
+
+// enqueuePlain queues a command without arguments.
+func (c *Client) enqueuePlain(cmd *command, name string) { c.enqueue(cmd, name, name, name) }
 
 // enqueue queues a command line, of which shown is what may be told. Lines with arguments from
 // outside have been through checkArgument.
@@ -186,21 +186,15 @@ func (c *Client) readReply() error {
 	if c.sent == 0 { // and the write has failed: all that can come is a reason
 		return c.readReason(cmd)
 	}
-	line, err := c.readLine(maxStatus, "the reply to ", cmd.name)
+	kind, line, text, err := c.readStatusOf(cmd)
 	if err != nil {
-		if c.unread() && (c.buf[c.r] == '+' || c.buf[c.r] == '-') {
-			c.pipelined = c.pipelined || cmd.behind // the server had begun to answer
-		}
 		return err
 	}
-	kind, text := parseStatus(line)
-	c.dialogue.status(line, kind, text)
 	if cmd.keep {
 		cmd.status = c.dialogue.redact(string(line))
 	}
 	switch kind {
 	case statusOK:
-		c.pipelined = c.pipelined || cmd.behind
 		cmd.replied, cmd.text = true, string(text)
 		if !cmd.multi {
 			c.pop()
@@ -216,7 +210,6 @@ func (c *Client) readReply() error {
 		}
 		return nil
 	case statusErr:
-		c.pipelined = c.pipelined || cmd.behind
 		cmd.replied, cmd.err = true, c.newError(cmd.name, text)
 		c.pop()
 		return nil
@@ -224,17 +217,22 @@ func (c *Client) readReply() error {
 	return c.fail(c.protocolError("the reply to %s is neither +OK nor -ERR: %s", cmd.name, c.quote(line)))
 }
 
+// readStatusOf reads the status line of the reply to cmd, and notes what it tells of pipelining.
+func (c *Client) readStatusOf(cmd *command) (kind statusKind, line, text []byte, err error) {
+	kind, line, text, err = c.readStatus(maxStatus, "the reply to ", cmd.name)
+	begun := err != nil && c.unread() && (c.buf[c.r] == '+' || c.buf[c.r] == '-')
+	if begun || kind == statusOK || kind == statusErr {
+		c.pipelined = c.pipelined || cmd.behind
+	}
+	return kind, line, text, err
+}
+
 // readReason looks for the reason why a write failed. A +OK is none: the command was not sent.
 func (c *Client) readReason(cmd *command) error {
-	line, err := c.readLine(maxStatus, "the reply to ", cmd.name)
+	kind, _, text, err := c.readStatusOf(cmd)
 	if err != nil {
-		if c.unread() && (c.buf[c.r] == '+' || c.buf[c.r] == '-') {
-			c.pipelined = c.pipelined || cmd.behind // the server had begun to answer
-		}
 		return err
 	}
-	kind, text := parseStatus(line)
-	c.dialogue.status(line, kind, text)
 	if kind == statusErr {
 		c.werr = &LostError{Waiting: "the reply to " + cmd.name, Err: c.werr, Reason: c.newError(cmd.name, text)}
 	}

@@ -28,7 +28,7 @@ type StatCmd struct{ command }
 // Stat asks for the number of messages.
 func (c *Client) Stat() *StatCmd {
 	cmd := new(StatCmd)
-	c.enqueue(&cmd.command, "STAT", "STAT", "STAT")
+	c.enqueuePlain(&cmd.command, "STAT")
 	return cmd
 }
 
@@ -71,7 +71,7 @@ type ListCmd struct {
 func (c *Client) List() *ListCmd {
 	cmd := &ListCmd{command: command{multi: true}}
 	cmd.read = cmd.parse
-	c.enqueue(&cmd.command, "LIST", "LIST", "LIST")
+	c.enqueuePlain(&cmd.command, "LIST")
 	return cmd
 }
 
@@ -133,7 +133,7 @@ type UIDLCmd struct {
 func (c *Client) UIDL() *UIDLCmd {
 	cmd := &UIDLCmd{command: command{multi: true}}
 	cmd.read = cmd.parse
-	c.enqueue(&cmd.command, "UIDL", "UIDL", "UIDL")
+	c.enqueuePlain(&cmd.command, "UIDL")
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -33,6 +34,16 @@ func parseStatus(line []byte) (kind statusKind, text []byte) {
 		return statusChallenge, text
 	}
 	return statusBad, nil
+}
+
+// readStatus reads a status line as readLine reads a line.
+func (c *Client) readStatus(limit int, what, name string) (kind statusKind, line, text []byte, err error) {
+	if line, err = c.readLine(limit, what, name); err != nil {
+		return statusBad, nil, nil, err
+	}
+	kind, text = parseStatus(line)
+	c.dialogue.status(line, kind, text)
+	return kind, line, text, nil
 }
 
 // maxCode bounds a response code; those in use have under a dozen octets.
@@ -67,50 +78,4 @@ func responseCode(text []byte) string {
 	return code
 }
 
-func knownCode(code string) bool {
-	for _, known := range knownCodes {
-		if code == known {
-			return true
-		}
-	}
-	return false
-}
-
-// findStamp returns the first well-formed time stamp of a greeting, or "". RFC 1939, section 7
-// demands an RFC 822 msg-id; a client that takes less can be made to hash what an attacker has
-// chosen octet by octet (CVE-2007-1558).
-func findStamp(greeting []byte) string {
-	for {
-		start := bytes.IndexByte(greeting, '<')
-		if start < 0 {
-			return ""
-		}
-		greeting = greeting[start:]
-		if n := stampLen(greeting); n > 0 {
-			return string(greeting[:n])
-		}
-		greeting = greeting[1:]
-	}
-}
-
-// stampLen returns the length of the stamp at the beginning of b, which is a '<', or 0.
-func stampLen(b []byte) int {
-	at := 0
-	for i := 1; i < len(b); i++ {
-		switch c := b[i]; {
-		case c == '>':
-			if at > 1 && i > at+1 {
-				return i + 1
-			}
-			return 0
-		case c == '@':
-			if at > 0 {
-				return 0
-			}
-			at = i
-		case c <= ' ' || c > '~' || c == '<':
-			return 0
-		}
-	}
-	return 0
-}
+func knownCode(code string) bool { return slices.Contains(knownCodes[:], code) }
