@@ -170,7 +170,7 @@ func isRecorded(st *state.File, l Listed) bool {
 // listed judges the listing: what is recorded, due and still there was not deleted. What a run that
 // goes on is about to delete looks the same: while one does, nothing is told of that.
 func (c *Comparison) listed(after *state.File, listing []Listed, now time.Time, busy bool) {
-	due := &run{opts: c.opts, now: now, newest: after.Newest()}
+	due := &run{st: after, opts: c.opts, now: now}
 	before := make(map[string][]*recorded, len(c.entries))
 	for _, r := range c.entries {
 		before[r.UID] = append(before[r.UID], r)

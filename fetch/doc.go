@@ -26,8 +26,8 @@
 // Where a large maildrop is kept and all of it is known, list says so and there is nothing to plan.
 // A message that failed is tried less and less often (backoff.go), and told of all the same.
 //
-// An account with several destinations is a Run for each, in one session: Options.More leaves it
-// open, and the last Run, which deletes, is told by Options.Hold what the others do not have.
+// An account with several destinations is a Run for each, in one session: Others.More leaves it
+// open, and the last Run, which deletes, is told by Others.Hold what the others do not have.
 //
 // Replies to RETR carry no number. Where commands are sent ahead, every 16th at the latest is
 // followed by UIDL n, whose reply names number and unique-id: what lies between two right answers

@@ -53,5 +53,5 @@ type Summary struct {
 	Quarantined int   // delivered to the quarantine, and recorded
 	Left        int   // left although wanted: failed, refused, too large
 	Undone      bool  // something was retrieved and not delivered
-	Open        bool  // the session goes on: see Options.More
+	Open        bool  // the session goes on: see Others.More
 }

@@ -175,7 +175,7 @@ func (id *identifier) same(it *item, e state.Entry) error {
 	switch {
 	case e.Reason != "": // it came short of what LIST promised, and still does
 		r.count(it, errors.New(e.Reason), false)
-	case due && r.opts.Hold != nil && r.opts.Hold(e):
+	case due && r.holds(e):
 		it.reason = reasonHeld
 		r.sum.Skipped++
 		r.itemEvent(Skipped, it, Event{Reason: it.reason})

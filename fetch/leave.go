@@ -48,8 +48,8 @@ func (r *run) report(p *plan) error {
 // leave notes that a message which was asked for stays on the server. What ails the server as a
 // whole (RFC 3206, section 4: SYS) is no failure of the message, and no reason to try it less often.
 func (r *run) leave(it *item, why error, temporary bool) error {
-	var pe *pop3.Error
-	a := attempt{temporary: temporary, counts: !errors.As(why, &pe) || !strings.HasPrefix(pe.Code, "SYS/")}
+	pe, refused := errors.AsType[*pop3.Error](why)
+	a := attempt{temporary: temporary, counts: !refused || !strings.HasPrefix(pe.Code, "SYS/")}
 	// That it may pass counts against the message only where another was taken: a destination that is
 	// away says so of each message.
 	a.refused = aboutMessage(why) && (!temporary || r.sum.Delivered > 0)

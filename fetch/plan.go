@@ -155,7 +155,7 @@ func (r *run) placeKnown(p *plan, it *item, e state.Entry) {
 		return
 	}
 	// What was deleted may be another message by now, which nothing holds before it is delivered.
-	if e.Status != state.Deleted && r.opts.Hold != nil && r.opts.Hold(e) {
+	if e.Status != state.Deleted && r.holds(e) {
 		it.reason = reasonHeld
 		p.skip = append(p.skip, it)
 		return
@@ -163,17 +163,17 @@ func (r *run) placeKnown(p *plan, it *item, e state.Entry) {
 	p.identify = append(p.identify, it)
 }
 
-// held tells whether a message that is recorded may not be deleted yet.
+// holds tells whether a message that is recorded may not be deleted yet.
+func (r *run) holds(e state.Entry) bool { return r.opts.Others.Hold != nil && r.opts.Others.Hold(e) }
+
+// held is holds for a message that was delivered in this run.
 func (r *run) held(it *item) bool {
-	if r.opts.Hold == nil {
-		return false
-	}
 	for _, e := range r.st.Lookup(it.uid) {
 		if e.Copy == it.copy {
-			return r.opts.Hold(e)
+			return r.holds(e)
 		}
 	}
-	return true
+	return r.opts.Others.Hold != nil
 }
 
 // want plans the retrieval of a message, unless it is too large.
@@ -226,7 +226,8 @@ const maxAhead = 30 * 24 * time.Hour
 // clockOK tells whether the clock can be trusted with delete_after: one that was set back or far
 // ahead would delete what is young.
 func (r *run) clockOK() bool {
-	return !r.now.Before(r.newest) && r.now.Sub(r.newest) <= maxAhead
+	newest := r.st.Newest()
+	return !r.now.Before(newest) && r.now.Sub(newest) <= maxAhead
 }
 
 // noteClock is the state's note that the clock was far ahead of all other times in the state.
@@ -235,7 +236,7 @@ const noteClock = "clock"
 // confirmClock notes a clock that is far ahead. Where nothing happens for so long, nothing else
 // would, and delete_after would never be believed again; the next run may be.
 func (r *run) confirmClock() error {
-	if !r.opts.Keep || r.opts.DeleteAfter == 0 || r.st.Len() == 0 || r.now.Sub(r.newest) <= maxAhead {
+	if !r.opts.Keep || r.opts.DeleteAfter == 0 || r.st.Len() == 0 || r.now.Sub(r.st.Newest()) <= maxAhead {
 		return nil
 	}
 	return r.st.SetNote(noteClock, r.now.UTC().Format(time.DateOnly), r.now)

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -117,13 +118,16 @@ func TestPlan(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer st.Close()
-			if err := st.Record("", "", tt.known...); err != nil {
+			if err := errors.Join(st.Record("", "", tt.known...), st.Close()); err != nil {
 				t.Fatal(err)
 			}
+			if st, err = state.Open(st.Path(), identity); err != nil {
+				t.Fatal(err)
+			}
+			defer st.Close()
 			items := append([]item(nil), tt.listed...)
 			count(items)
-			r := &run{st: st, opts: tt.opts, now: now, newest: st.Newest(), items: items, caps: pop3.Caps{tt.caps}, doubt: tt.doubt}
+			r := &run{st: st, opts: tt.opts, now: now, items: items, caps: pop3.Caps{tt.caps}, doubt: tt.doubt}
 			content := read(t, st.Path())
 			p := r.plan()
 			var got []string

@@ -44,7 +44,7 @@ func (r *run) quarantine(ctx context.Context, p *plan, items []*item) error {
 		return err
 	}
 	err = r.st.SetNote(noteQuarantine, r.opts.Quarantine.Path, r.now)
-	if err == nil && r.begun {
+	if err == nil && r.nonce != "" {
 		err = r.write() // the note must be on disk before the first delivery; else Begin sees to it
 	}
 	if err == nil {
@@ -90,12 +90,4 @@ func (r *run) tellQuarantined(it *item, where string) {
 		reason += ": " + it.why
 	}
 	r.itemEvent(Failed, it, Event{Err: errors.New(reason), Reason: reason, Destination: where, Attempts: it.tries, InDoubt: it.doubt})
-}
-
-// end says that the fate of each message is known.
-func (r *run) end() error {
-	if err := r.st.End(); err != nil {
-		return err
-	}
-	return r.st.SetNote(noteQuarantine, "", r.now)
 }

@@ -48,9 +48,9 @@ func (r *run) remove(p *plan) error {
 
 // lacksRetrieved tells whether a Run before in this session has retrieved what is not delivered here.
 func (r *run) lacksRetrieved() bool {
-	return r.opts.Retrieved != nil && slices.ContainsFunc(r.items, func(it item) bool {
+	return r.opts.Others.Retrieved != nil && slices.ContainsFunc(r.items, func(it item) bool {
 		known := r.st.Lookup(it.uid)
-		return (len(known) == 0 || known[0].Status == state.Failed) && r.opts.Retrieved(it.uid)
+		return (len(known) == 0 || known[0].Status == state.Failed) && r.opts.Others.Retrieved(it.uid)
 	})
 }
 

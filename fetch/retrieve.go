@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"syscall"
 	"time"
 
 	"mailhaul/deliver"
-	"mailhaul/fetch/pop3"
 )
 
 // A batch is committed and recorded when it has this many messages or octets, or is this old. The
@@ -54,7 +52,7 @@ func (v *retrieval) run(items []*item) error {
 	if len(items) == 0 || r.over {
 		return nil
 	}
-	if !r.begun {
+	if r.nonce == "" {
 		if err := v.begin(items[0]); err != nil {
 			return err
 		}
@@ -119,7 +117,7 @@ func (v *retrieval) begin(first *item) error {
 	if err != nil {
 		return err
 	}
-	v.r.begun, v.r.nonce, v.r.next = true, b.Nonce, next
+	v.r.nonce, v.r.next = b.Nonce, next
 	return nil
 }
 
@@ -215,25 +213,4 @@ func shortReason(octets, size int64) string {
 func (r *run) abandon(it *item) error {
 	r.over = true
 	return r.leave(it, errAbandoned, false)
-}
-
-// noRoom tells whether a disk or a quota is full.
-func noRoom(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-}
-
-// aboutMessage tells an error of one message from one of the whole target.
-func aboutMessage(err error) bool {
-	var de *deliver.Error
-	return errors.As(err, &de) && de.Message
-}
-
-// aboutTime tells whether a failure of one message may pass by itself.
-func aboutTime(err error) bool {
-	var de *deliver.Error
-	if errors.As(err, &de) {
-		return de.Temporary
-	}
-	var pe *pop3.Error
-	return errors.As(err, &pe) && pe.Code == "SYS/TEMP"
 }

@@ -72,11 +72,11 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 			continue
 		}
 		opts := f.options(l.a, l.st)
-		opts.Undone = sum.Undone
+		opts.Others.Undone = sum.Undone
 		if i < len(legs)-1 {
-			opts.Keep, opts.DeleteAfter, opts.More = true, 0, true
+			opts.Keep, opts.DeleteAfter, opts.Others.More = true, 0, true
 		} else {
-			opts.Hold, opts.Retrieved = legs.hold(differ), legs.retrieved(began)
+			opts.Others.Hold, opts.Others.Retrieved = legs.hold(differ), legs.retrieved(began)
 		}
 		var part fetch.Summary
 		part, l.err = f.runs(ctx, s, l, opts)
@@ -143,7 +143,7 @@ func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
 	opts := fetch.Options{
 		Account: a.Name, Server: a.Server.Host, User: a.User,
 		Keep: a.Keep || f.keep, DeleteAfter: a.DeleteAfter,
-		Newest: st.Newest(), MaxSize: a.MaxSize, MaxMessages: a.MaxMessages, Retry: f.retry, NoReceived: a.NoReceived, DryRun: f.dryRun,
+		MaxSize: a.MaxSize, MaxMessages: a.MaxMessages, Retry: f.retry, NoReceived: a.NoReceived, DryRun: f.dryRun,
 		NoSkipped: !f.report.tellsSkipped(),
 	}
 	opts.Quarantine = fetch.Quarantine{Path: a.Quarantine, After: a.QuarantineAfter, Open: func(path string, create bool) (deliver.Finder, error) {

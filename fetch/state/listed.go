@@ -19,8 +19,8 @@ const (
 // absent.
 //
 // A listing that is empty, or that shares nothing with ten entries or more, is not believed: no
-// entry is forgotten and no absence begins, and the warning says so. With a clock that has gone
-// back before Newest, none is forgotten and no absence begins either. Nothing is written if
+// entry is forgotten and no absence begins, and the warning says so. With a clock that is
+// before the latest time in the file, none is forgotten and no absence begins either. Nothing is written if
 // nothing changes.
 func (f *File) Listed(roll *Roll, now time.Time) (warning string, err error) {
 	seconds := now.Unix()

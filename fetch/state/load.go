@@ -55,6 +55,7 @@ func (f *File) load(want *Identity) error {
 		if err == nil {
 			err = ld.finish()
 		}
+		f.before = f.newest
 		if !f.readOnly || err == nil && !f.damaged || try == 9 {
 			return err
 		}

@@ -46,8 +46,8 @@ type Entry struct {
 
 	Absent   time.Time // when a listing first came without it; zero while it is listed
 	Attempts int       // of a Failed one
-	Reason   string    // of a Failed one
-	Reported time.Time // of a Failed one: when the user was told
+	Reason   string    // why it failed; of a Delivered one: why it stays on the server
+	Reported time.Time // when the user was told of Reason
 	Next     time.Time // of a Failed one: not tried before; zero: at once
 	Refused  int       // of a Failed one: how often its destination refused it
 
@@ -68,7 +68,7 @@ func (id Identity) Equal(other Identity) bool {
 type Begin struct {
 	Nonce string // 12 hex digits; "" if it was lost with the end of the file
 	Hint  string // the target's own: where to look
-	Next  string // delivery id that is given out next, for a target that cannot be searched
+	Next  string // what is given out next, for a target that cannot be searched; opaque to this package
 	Time  time.Time
 }
 
@@ -93,7 +93,8 @@ type File struct {
 	seq     uint64 // number of the last line before tail
 	synced  uint64 // the same, when the file was last synced by us; 0: not in this run
 	lines   int
-	newest  int64
+	newest  int64  // latest time in the file
+	before  int64  // the same, when it was opened
 	open    *Begin // the mark at the end of the file, nil if it is the end mark
 	doubt   *Begin // what Interrupted returns
 	table   table
@@ -147,7 +148,7 @@ func open(path string, want *Identity) (*File, error) {
 }
 
 func newFile(path string) *File {
-	return &File{path: path, newest: never, table: table{first: map[string]int32{}}, notes: map[string]note{}}
+	return &File{path: path, newest: never, before: never, table: table{first: map[string]int32{}}, notes: map[string]note{}}
 }
 
 // Read reads a state file as it is, without a lock: another process may be writing to it. Nothing
@@ -181,9 +182,9 @@ func (f *File) Damage() []string { return f.damage }
 // Len returns the number of entries.
 func (f *File) Len() int { return f.table.live }
 
-// Newest returns the latest time in the file, zero if there is none: a clock that is before it has
-// gone back.
-func (f *File) Newest() time.Time { return utc(f.newest) }
+// Newest returns the latest time that was in the file when it was opened, zero if there was none: a
+// clock that is before it has gone back, whatever has been recorded by it since.
+func (f *File) Newest() time.Time { return utc(f.before) }
 
 // Lookup returns the entries of a unique-id by copy number, nil if there are none.
 func (f *File) Lookup(uid string) []Entry { return f.AppendLookup(nil, uid) }

@@ -1,0 +1,82 @@
+package fetch
+
+import (
+	"mailhaul/deliver"
+	"mailhaul/fetch/state"
+)
+
+// save records entries. What the state says for the case of a crash is still true behind it.
+func (r *run) save(es ...state.Entry) error {
+	if len(es) == 0 {
+		return nil
+	}
+	return r.write(es...)
+}
+
+// write is save also of nothing: then it puts on disk what was noted before, where a Begin is open.
+func (r *run) write(es ...state.Entry) error {
+	hint := ""
+	if r.nonce != "" {
+		var err error
+		if hint, err = r.hint(); err != nil {
+			return err
+		}
+	}
+	return r.st.Record(hint, r.next, es...)
+}
+
+// hint is where a later run is to look for what this one delivers.
+func (r *run) hint() (string, error) {
+	if r.find == nil {
+		return "", nil
+	}
+	return r.find.Hint()
+}
+
+// listed tells the state what the server lists, so that it can forget.
+func (r *run) listed() error {
+	if r.noUIDL {
+		return nil
+	}
+	roll := r.roll
+	if roll == nil {
+		roll = r.called()
+	}
+	warning, err := r.st.Listed(roll, r.now)
+	if warning == "" || err != nil {
+		return err
+	}
+	told, at := r.st.Note(noteWarned)
+	repeated := told == warning && r.recently(at)
+	r.event(Event{Type: Failed, Reason: warning, Warning: true, Repeated: repeated})
+	if repeated {
+		return nil
+	}
+	return r.st.SetNote(noteWarned, warning, r.now)
+}
+
+// called is the listing, called against the state as it is now.
+func (r *run) called() *state.Roll {
+	roll := r.st.Roll()
+	for i := range r.items {
+		roll.Call(r.items[i].uid)
+	}
+	return roll
+}
+
+// noteWarned is the state's note of what was last warned of about its listing, and when.
+const noteWarned = "warned"
+
+// entry is the state's line for a message that has become durable.
+func (r *run) entry(uid string, copy int, f deliver.Receipt) state.Entry {
+	return state.Entry{UID: uid, Copy: copy, Status: state.Delivered, Time: r.now,
+		Size: f.Size, Head: hexSum(f.Head), Body: hexSum(f.Sum)}
+}
+
+// end says that the fate of each message is known.
+func (r *run) end() error {
+	if err := r.st.End(); err != nil {
+		return err
+	}
+	return r.st.SetNote(noteQuarantine, "", r.now)
+}
