@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -71,4 +72,23 @@ func (a access) mend(path string) error {
 		return a.directory(path)
 	}
 	return nil
+}
+
+// like gives f the mode and owner of the file that it is to replace, or those of a new one.
+func (a access) like(f *os.File, info fs.FileInfo) error {
+	if info == nil {
+		return a.file(f)
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if ok && (int(st.Uid) != os.Geteuid() || int(st.Gid) != os.Getegid()) {
+		err := f.Chown(int(st.Uid), int(st.Gid))
+		if errors.Is(err, fs.ErrPermission) {
+			// It may be of a group that this user is in. If not, Dovecot does without, too.
+			err = f.Chown(-1, int(st.Gid))
+		}
+		if err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return f.Chmod(info.Mode().Perm())
 }

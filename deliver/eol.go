@@ -17,6 +17,11 @@ type Digest struct {
 	Sum  [32]byte // SHA-256 of all
 }
 
+// receipt makes the Receipt of a message with this digest.
+func (g Digest) receipt(id, where string) Receipt {
+	return Receipt{ID: id, Where: where, Size: g.Size, Head: g.Head, Sum: g.Sum}
+}
+
 // A Digester computes the Digest of what is written to it: a message as on the wire. It is for one
 // goroutine.
 type Digester struct {

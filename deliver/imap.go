@@ -120,7 +120,7 @@ func (m *IMAP) Commit(ctx context.Context) (receipts []Receipt, err error) {
 		if uid != 0 {
 			where = fmt.Sprintf("%s, UID %d", m.name, uid)
 		}
-		receipts = append(receipts, Receipt{ID: sp.ID, Where: where, Size: sp.Size, Head: sp.Head, Sum: sp.Sum})
+		receipts = append(receipts, sp.receipt(sp.ID, where))
 	}
 	return receipts, nil
 }

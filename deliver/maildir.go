@@ -224,11 +224,6 @@ func (d *Maildir) unstage(files []maildirFile) {
 	}
 }
 
-// receipt makes the Receipt of a message with this digest.
-func (g Digest) receipt(id, where string) Receipt {
-	return Receipt{ID: id, Where: where, Size: g.Size, Head: g.Head, Sum: g.Sum}
-}
-
 // Close removes what is staged.
 func (d *Maildir) Close() error {
 	d.Drop(len(d.staged))

@@ -201,7 +201,7 @@ func (m *Mbox) Commit(ctx context.Context) ([]Receipt, error) {
 	n, m.hint = some, hint
 	receipts := make([]Receipt, n)
 	for i, sp := range m.spool.staged[:n] {
-		receipts[i] = sp.Digest.receipt(sp.ID, m.path)
+		receipts[i] = sp.receipt(sp.ID, m.path)
 		receipts[i].Warning = sp.Warning
 	}
 	if err := l.close(); err != nil {

@@ -129,7 +129,7 @@ func (s *spool) handOver(ctx context.Context, target string, give func(context.C
 	if answer != "" {
 		where = fmt.Sprintf("%s: %q", target, answer)
 	}
-	return []Receipt{{ID: sp.ID, Where: where, Size: sp.Size, Head: sp.Head, Sum: sp.Sum}}, nil
+	return []Receipt{sp.receipt(sp.ID, where)}, nil
 }
 
 // reset unstages everything.

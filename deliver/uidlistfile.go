@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -126,25 +125,6 @@ func (u *uidlistFile) replace(info fs.FileInfo, write func(*bufio.Writer) error)
 		return err
 	}
 	return syncDir(filepath.Dir(u.path))
-}
-
-// like gives f the mode and owner of the file that it is to replace, or those of a new one.
-func (a access) like(f *os.File, info fs.FileInfo) error {
-	if info == nil {
-		return a.file(f)
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if ok && (int(st.Uid) != os.Geteuid() || int(st.Gid) != os.Getegid()) {
-		err := f.Chown(int(st.Uid), int(st.Gid))
-		if errors.Is(err, fs.ErrPermission) {
-			// It may be of a group that this user is in. If not, Dovecot does without, too.
-			err = f.Chown(-1, int(st.Gid))
-		}
-		if err != nil && !errors.Is(err, fs.ErrPermission) {
-			return err
-		}
-	}
-	return f.Chmod(info.Mode().Perm())
 }
 
 // addSurely is add until it was done under the lock from beginning to end. u may be another file
