@@ -81,55 +81,43 @@ func failures(err error) []error {
 
 // statusOf maps one failure. What knows its own meaning comes before what it was caused by.
 func statusOf(err error) int {
-	var (
-		usage    *usageError
-		config   *ConfigError
-		secret   *SecretError
-		left     *fetch.LeftError
-		target   *deliver.Error
-		locked   *state.LockedError
-		delay    *delayError
-		identity *state.IdentityError
-		orphan   *orphanError
-		moved    *movedError
-		disagree *disagreementError
-		stored   *seenError
-		nobodys  *unmatchedError
-		metrics  *metricsError
-		runs     *runsError
-	)
-	var lost *notFoundError
 	switch {
-	case errors.As(err, &lost):
+	case is[*notFoundError](err):
 		return exUnavailable
-	case errors.As(err, &runs):
+	case is[*runsError](err), is[*disagreementError](err):
 		return exDataErr
-	case errors.As(err, &disagree):
-		return exDataErr
-	case errors.As(err, &usage):
+	case is[*usageError](err):
 		return exUsage
-	case errors.As(err, &stored):
+	case is[*seenError](err):
 		return exDataErr
-	case errors.As(err, &nobodys), errors.As(err, &config), errors.As(err, &identity), errors.As(err, &orphan), errors.As(err, &moved),
+	case is[*unmatchedError](err), is[*ConfigError](err), is[*state.IdentityError](err), is[*orphanError](err), is[*movedError](err),
 		errors.Is(err, state.ErrUnreadable), errors.Is(err, state.ErrExists), errors.Is(err, fetch.ErrKeepNeedsUIDL), errors.Is(err, deliver.ErrArgument):
 		return exConfig
-	case errors.As(err, &secret):
-		return secretStatus(secret)
+	}
+	if e, ok := errors.AsType[*SecretError](err); ok {
+		return secretStatus(e)
+	}
+	switch {
 	case errors.Is(err, fetch.ErrStopped), errors.Is(err, errStopped), errors.Is(err, fetch.ErrNotDeleted), errors.Is(err, errUnconfirmed),
-		errors.Is(err, fetch.ErrUIDLRefused), errors.As(err, &locked), errors.As(err, &delay):
+		errors.Is(err, fetch.ErrUIDLRefused), is[*state.LockedError](err), is[*delayError](err):
 		return exTempFail
-	case errors.As(err, &metrics):
+	case is[*metricsError](err):
 		return exIOErr
-	case errors.As(err, &left):
-		if left.Temporary {
+	}
+	if e, ok := errors.AsType[*fetch.LeftError](err); ok {
+		if e.Temporary {
 			return exTempFail
 		}
 		return exDataErr
-	case errors.As(err, &target):
-		return targetStatus(target)
 	}
-	if s := wayStatus(err); s != 0 {
-		return s
+	if e, ok := errors.AsType[*deliver.Error](err); ok {
+		return targetStatus(e)
+	}
+	if e, ok := errors.AsType[*refusedError](err); ok { // by a proxy
+		return e.status
+	}
+	if e, ok := errors.AsType[*wayError](err); ok { // a tunnel or a proxy
+		return e.status
 	}
 	if s := serverStatus(err); s != 0 {
 		return s
@@ -137,17 +125,10 @@ func statusOf(err error) int {
 	return systemStatus(err)
 }
 
-// wayStatus maps the trouble with a tunnel or a proxy; 0 if it is not that.
-func wayStatus(err error) int {
-	var way *wayError
-	var refused *refusedError
-	switch {
-	case errors.As(err, &refused):
-		return refused.status
-	case errors.As(err, &way):
-		return way.status
-	}
-	return 0
+// is tells whether err is or wraps an E.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 func secretStatus(e *SecretError) int {
@@ -178,37 +159,31 @@ func targetStatus(e *deliver.Error) int {
 
 // serverStatus maps what the server did, or what became of the connection; 0 if it is not that.
 func serverStatus(err error) int {
-	var (
-		login  *pop3.LoginError
-		refuse *pop3.Error
-		header tls.RecordHeaderError
-		verify *tls.CertificateVerificationError
-		host   x509.HostnameError
-		pin    *pinError
-		dns    *net.DNSError
-		op     *net.OpError
-	)
-	switch {
-	case errors.Is(err, pop3.ErrPlaintext):
+	if errors.Is(err, pop3.ErrPlaintext) {
 		return exProtocol
-	case errors.As(err, &refuse):
-		return refusalStatus(refuse, errors.As(err, &login))
-	case errors.As(err, &login), errors.Is(err, pop3.ErrRefusedMechanism):
+	}
+	if e, ok := errors.AsType[*pop3.Error](err); ok {
+		return refusalStatus(e, is[*pop3.LoginError](err))
+	}
+	switch {
+	case is[*pop3.LoginError](err), errors.Is(err, pop3.ErrRefusedMechanism):
 		return exNoPerm
-	case errors.As(err, &header), errors.As(err, &verify), errors.As(err, &host), errors.As(err, &pin), alertRefuses(err),
+	case is[tls.RecordHeaderError](err), is[*tls.CertificateVerificationError](err), is[x509.HostnameError](err), is[*pinError](err), alertRefuses(err),
 		errors.Is(err, pop3.ErrNotTLS):
 		return exNoPerm
 	case errors.Is(err, pop3.ErrProtocol):
 		return exProtocol
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return exTempFail
-	case errors.As(err, &dns):
-		if dns.IsTimeout || dns.IsTemporary {
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		if e.IsTimeout || e.IsTemporary {
 			return exTempFail
 		}
 		return exUnavailable
-	case errors.As(err, &op):
-		if op.Op == "dial" && !op.Timeout() {
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		if e.Op == "dial" && !e.Timeout() {
 			return exUnavailable
 		}
 		return exTempFail
@@ -243,14 +218,12 @@ func refusalStatus(e *pop3.Error, login bool) int {
 
 // systemStatus maps what the operating system says.
 func systemStatus(err error) int {
-	var errno syscall.Errno
-	var path *fs.PathError
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return exTempFail
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return exTempFail
-	case errors.As(err, &errno), errors.As(err, &path), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
+	case is[syscall.Errno](err), is[*fs.PathError](err), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
 		errors.Is(err, io.ErrShortWrite):
 		return exIOErr
 	}
