@@ -23,7 +23,10 @@ type IMAPOptions struct {
 
 // An IMAP is a Target that puts messages into a folder of an IMAP server, by APPEND (RFC 3501,
 // section 6.3.11). The server's OK is its yes. After an interrupted run it looks for the delivery id
-// in the trace fields of what has come since, so that each message arrives once.
+// in the trace fields of what has come since, so that each message arrives once. One way to two copies
+// is left: a server that has all of an APPEND when its client dies, and carries it out only after the next
+// run has looked. Nothing in IMAP (RFC 3501, RFC 9051) ties a command to the life of its connection, tells
+// what other sessions have pending, or makes an APPEND the same one when it is repeated.
 type IMAP struct {
 	o     IMAPOptions
 	name  string
@@ -82,7 +85,7 @@ func (m *IMAP) Deliver(ctx context.Context, msg *Message) error {
 			return err
 		}
 	}
-	return m.spool.stage(m.name, msg)
+	return m.spool.stageOne(m.name, msg)
 }
 
 // Drop unstages the n messages staged last.

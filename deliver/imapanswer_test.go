@@ -115,3 +115,31 @@ func TestIMAPAppendAnswers(t *testing.T) {
 		}
 	}
 }
+
+// Where the folder was made anew and the server refuses to search, the beginnings of all messages tell:
+// else the next run would fail for ever.
+func TestIMAPSearchRefused(t *testing.T) {
+	id := testID(1)
+	text := "Received: from pop by host with POP3 id " + id + "\r\n\t; Wed, 25 Nov 2026 19:00:00 +0000\r\nSubject: x\r\n\r\ntext\r\n"
+	fetch := func(num int, partial, text string) string {
+		return fmt.Sprintf("* %d FETCH (UID %d BODY[]%s {%d}\r\n%s)\r\n", num, num+10, partial, len(text), text)
+	}
+	for _, refusal := range []string{"TAG NO [CANNOT] no search\r\n", "TAG BAD what\r\n"} {
+		r, scripts, heard := scripted(t, 5*time.Second)
+		r.Login = plainLogin("x")
+		m := newIMAP(t, IMAPOptions{Receiver: r})
+		scripts <- strings.Join([]string{"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] x\r\n", "TAG OK in\r\n",
+			"* STATUS INBOX (UIDNEXT 14 UIDVALIDITY 8)\r\nTAG OK x\r\n", "* 2 EXISTS\r\nTAG OK x\r\n", refusal,
+			fetch(1, "<0>", "Subject: POP3 id "+id[:nonceLen]+"\r\n\r\n") + fetch(2, "<0>", text[:100]) + "TAG OK x\r\n",
+			fetch(2, "", text) + "TAG OK x\r\n", "TAG OK x\r\n", "* BYE x\r\nTAG OK x\r\n"}, "|")
+		got, err := m.Find(Begin{Nonce: id[:nonceLen], Hint: "imap 7 4"})
+		m.hangUp()
+		said := <-heard
+		if err != nil || len(got) != 1 || got[0].ID != id || !strings.HasSuffix(got[0].Where, "UID 12") || got[0].Size != int64(len("Subject: x\n\ntext\n")) {
+			t.Errorf("%v, %v", got, err)
+		}
+		if !strings.Contains(said, " UID FETCH 1:* (UID BODY.PEEK[]<0.2048>)\r\n") || !strings.Contains(said, " UID FETCH 12 (UID BODY.PEEK[])\r\n") {
+			t.Errorf("it was told %q", said)
+		}
+	}
+}

@@ -46,10 +46,14 @@ func (m *IMAP) Find(begin Begin) ([]Receipt, error) {
 }
 
 func (m *IMAP) find(begin Begin) ([]Receipt, error) {
-	if _, err := m.c.Select(m.o.Folder, &imap.SelectOptions{ReadOnly: true}).Wait(); err != nil {
+	box, err := m.c.Select(m.o.Folder, &imap.SelectOptions{ReadOnly: true}).Wait()
+	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = m.c.Unselect().Wait() }() // APPEND needs no selected folder
+	if box.NumMessages == 0 {
+		return nil, nil
+	}
 	uids, err := m.candidates(begin)
 	if err != nil || len(uids) == 0 {
 		return nil, err
@@ -70,7 +74,8 @@ func (m *IMAP) find(begin Begin) ([]Receipt, error) {
 
 // candidates gives the messages that may be of that run: those from the hint on, whatever their
 // headers look like to the server. In another folder, or one that was made anew, the server has to
-// search all of it.
+// search all of it; where it refuses to, the beginning of each message is looked at, or the doubt
+// would never end.
 func (m *IMAP) candidates(begin Begin) (imap.UIDSet, error) {
 	var validity uint32
 	var from imap.UID
@@ -78,10 +83,46 @@ func (m *IMAP) candidates(begin Begin) (imap.UIDSet, error) {
 		return imap.UIDSet{{Start: from, Stop: 0}}, nil
 	}
 	found, err := m.c.UIDSearch(&imap.SearchCriteria{Header: []imap.SearchCriteriaHeaderField{{Key: "Received", Value: "POP3 id " + begin.Nonce}}}, nil).Wait()
+	var reply *imap.Error
+	if errors.As(err, &reply) && reply.Type != imap.StatusResponseTypeBye {
+		return m.sieve(begin.Nonce)
+	}
 	if err != nil || len(found.AllUIDs()) == 0 {
 		return nil, err
 	}
 	return imap.UIDSetNum(found.AllUIDs()...), nil
+}
+
+// traceLine is within which length of a message its delivery id stands: behind two names of hosts.
+const traceLine = 2 << 10
+
+// sieve gives those of all messages of the folder that seem to be of the run with this nonce.
+func (m *IMAP) sieve(nonce string) (uids imap.UIDSet, err error) {
+	first := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Size: traceLine}}
+	cmd := m.c.Fetch(imap.UIDSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{first}})
+	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
+		var uid imap.UID
+		ours := false
+		for item := msg.Next(); item != nil; item = msg.Next() {
+			switch item := item.(type) {
+			case imapclient.FetchItemDataUID:
+				uid = item.UID
+			case imapclient.FetchItemDataBodySection:
+				if item.Literal == nil {
+					continue
+				}
+				text, err := io.ReadAll(io.LimitReader(item.Literal, traceLine))
+				if err != nil {
+					return nil, errors.Join(err, cmd.Close())
+				}
+				ours = bytes.Contains(text, []byte(" with POP3 id "+nonce))
+			}
+		}
+		if ours && uid != 0 {
+			uids.AddNum(uid)
+		}
+	}
+	return uids, cmd.Close()
 }
 
 // receipt reads one message. Its ID is "" if it is not of that run: the server's search is only a

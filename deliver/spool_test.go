@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/emersion/go-smtp"
 	"testing/iotest"
 )
 
@@ -176,6 +178,16 @@ func underLimit(t *testing.T, dir string) {
 		got, err := c.Commit(t.Context())
 		if err != nil || len(got) != 1 || got[0].Where != fmt.Sprintf("command sh: %q", want) {
 			t.Errorf("message %d: %+v, %v", i, got, err)
+		}
+	}
+	m := &SMTP{name: "smtp x", spool: newSpool(dir), c: new(smtp.Client)}
+	defer m.spool.close()
+	if err := m.Deliver(t.Context(), &Message{ID: "6", Body: strings.NewReader(strings.Repeat(text, 4))}); !errors.As(err, &e) || !e.Message || !errors.Is(err, syscall.EFBIG) {
+		t.Errorf("too large for the spool: %#v", err)
+	}
+	for i, alone := range []bool{true, true, true, false} { // what stands before has filled it
+		if err := m.Deliver(t.Context(), &Message{ID: fmt.Sprint(i), Body: strings.NewReader(text)}); (err == nil) != alone || err != nil && (!errors.As(err, &e) || e.Message) {
+			t.Errorf("message %d: %#v", i, err)
 		}
 	}
 	// A message that fits the spool alone, and with its trace field is too large a copy.
