@@ -11,6 +11,7 @@ type fetchmailToken struct {
 	line   int
 	text   string // of a string: without quotes and escapes
 	quoted bool   // it was in quotes: never a keyword
+	open   bool   // it was, and went on in the next line: most likely two strings that lack a quote, and a password between them
 	name   bool   // it stands where fetchmail takes any word for a name
 }
 
@@ -47,7 +48,8 @@ func lexFetchmail(src Source) []fetchmailToken {
 		case quotedLength(text[i:]) >= max(1, wordLength(text[i:])):
 			n := quotedLength(text[i:])
 			raw := text[i+1 : i+n-1]
-			tokens = append(tokens, fetchmailToken{line: line, text: unescapeFetchmail(raw), quoted: true, name: name})
+			tokens = append(tokens, fetchmailToken{line: line, text: unescapeFetchmail(raw), quoted: true, name: name,
+				open: strings.Contains(strings.ReplaceAll(raw, "\\\n", ""), "\n")})
 			line += strings.Count(raw, "\n")
 			i += n
 			name = false

@@ -136,6 +136,11 @@ func (p *fetchmailParser) fail(line int, format string, args ...any) error {
 
 // parse takes the whole file.
 func (p *fetchmailParser) parse() error {
+	for _, t := range p.tokens {
+		if t.open {
+			return p.fail(t.line, "a string goes beyond the end of its line: a quotation mark is missing, here or further up")
+		}
+	}
 	for len(p.tokens) > 0 {
 		word, line := p.keyword(), p.tokens[0].line
 		switch word {

@@ -3,6 +3,7 @@ package peer
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,12 +63,10 @@ func fuzz(f *testing.F, p Program, password string, fits func(before string) boo
 
 func FuzzFetchmail(f *testing.F) {
 	fuzz(f, Fetchmail, "\npassword \"MARKER\"\n", func(before string) bool {
-		// It is a statement of its own where no string and no name is open. A name in front of
-		// it would make "password" the name.
-		before += "\n"
-		tokens := lexFetchmail(Source{Text: []byte(before)})
-		return strings.Count(before, `"`)%2 == 0 && strings.Count(before, "'")%2 == 0 &&
-			(len(tokens) == 0 || !strings.ContainsAny(tokens[len(tokens)-1].text, `"'`))
+		// It is a statement of its own where no string is open; a name in front of it would make
+		// "password" the name.
+		tokens := lexFetchmail(Source{Text: []byte(before + "\n")})
+		return !slices.ContainsFunc(tokens, func(t fetchmailToken) bool { return !t.quoted && strings.ContainsAny(t.text, `"'`) })
 	})
 }
 

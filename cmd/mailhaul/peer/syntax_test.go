@@ -21,7 +21,8 @@ func TestSyntaxError(t *testing.T) {
 		{Fetchmail, "poll h no MARKER", 1},
 		{Fetchmail, "set\n", 1},
 		{Fetchmail, "poll h user joe passwort \"MARKER\"", 1},
-		{Fetchmail, "poll h user joe password \"a\nb\"\n\"MARKER\"", 3},
+		{Fetchmail, "poll h user joe password \"a\\\nb\"\n\"MARKER\"", 3},
+		{Fetchmail, "poll h user 'joe password \"MARKER\"\npoll i user 'ann' password 'x'", 1}, // a string to fetchmail
 		{Fetchmail, "user joe", 1},
 		{Mpop, "password MARKER", 1},
 		{Mpop, "account", 1},
