@@ -186,7 +186,7 @@ func (id *identifier) same(it *item, e state.Entry) error {
 		id.p.remove = append(id.p.remove, it)
 	case tomb:
 		// Kept from now on. The entry says so, or each run would have to look again.
-		e.Status, e.Time = state.Delivered, r.now
+		e.Status, e.Time = state.Delivered, r.since()
 		id.renew = append(id.renew, e)
 		fallthrough
 	default:

@@ -218,7 +218,8 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// TestClockConfirmed: where no mail came for long, delete_after is believed in the second run.
+// TestClockConfirmed: where no mail came for long, delete_after believes the clock a day later: not in
+// the next run, which may be a minute later.
 func TestClockConfirmed(t *testing.T) {
 	old := mail("old", 200)
 	a := open(t, pop3test.Config{}, old)
@@ -227,8 +228,33 @@ func TestClockConfirmed(t *testing.T) {
 	a.clean()
 	a.wantLeft("old")
 	a.clean()
+	a.wantLeft("old")
+	st, err := state.Open(a.statePath(), identity)
+	if err == nil {
+		err = errors.Join(st.SetNote(noteClock, "yesterday", time.Now().Add(-25*time.Hour)), st.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.clean()
 	a.wantEmpty()
 	a.want()
+}
+
+// TestClockBehind: what is delivered while the clock is behind does not count as old when it is right
+// again.
+func TestClockBehind(t *testing.T) {
+	known, fresh := mail("known", 200), mail("fresh", 200)
+	a := open(t, pop3test.Config{}, known, fresh)
+	a.opts.Keep, a.opts.DeleteAfter = true, 60*24*time.Hour
+	right := time.Now().AddDate(10, 0, 0).Truncate(time.Second)
+	a.record(delivered(known, right))
+	a.clean()
+	a.want(fresh)
+	a.wantLeft("known", "fresh")
+	if e := a.entries("fresh"); len(e) != 1 || e[0].Time.Before(right) {
+		t.Errorf("recorded as %+v; the state knew %v", e, right)
+	}
 }
 
 // TestLimit retrieves a few at a time.

@@ -46,13 +46,18 @@ func (r *run) listed() error {
 	if warning == "" || err != nil {
 		return err
 	}
-	told, at := r.st.Note(noteWarned)
+	return r.warnDaily(noteWarned, warning)
+}
+
+// warnDaily warns once a day, and notes in the state when it did.
+func (r *run) warnDaily(note, warning string) error {
+	told, at := r.st.Note(note)
 	repeated := told == warning && r.recently(at)
 	r.event(Event{Type: Failed, Reason: warning, Warning: true, Repeated: repeated})
 	if repeated {
 		return nil
 	}
-	return r.st.SetNote(noteWarned, warning, r.now)
+	return r.st.SetNote(note, warning, r.now)
 }
 
 // called is the listing, called against the state as it is now.
@@ -69,7 +74,7 @@ const noteWarned = "warned"
 
 // entry is the state's line for a message that has become durable.
 func (r *run) entry(uid string, copy int, f deliver.Receipt) state.Entry {
-	return state.Entry{UID: uid, Copy: copy, Status: state.Delivered, Time: r.now,
+	return state.Entry{UID: uid, Copy: copy, Status: state.Delivered, Time: r.since(),
 		Size: f.Size, Head: hexSum(f.Head), Body: hexSum(f.Sum)}
 }
 

@@ -66,7 +66,7 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 			return sum, err
 		}
 	}
-	began, differ := time.Now(), map[string]bool{}
+	differ, came := map[string]bool{}, map[string]bool{}
 	for i, l := range legs {
 		if l.err != nil {
 			continue
@@ -75,8 +75,15 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		opts.Others.Undone = sum.Undone
 		if i < len(legs)-1 {
 			opts.Keep, opts.DeleteAfter, opts.Others.More = true, 0, true
+			tell := opts.Events
+			opts.Events = func(e fetch.Event) {
+				if e.Type == fetch.Message {
+					came[e.UID] = true
+				}
+				tell(e)
+			}
 		} else {
-			opts.Others.Hold, opts.Others.Retrieved = legs.hold(differ), legs.retrieved(began)
+			opts.Others.Hold, opts.Others.Retrieved = legs.hold(differ), func(uid string) bool { return came[uid] }
 		}
 		var part fetch.Summary
 		part, l.err = f.runs(ctx, s, l, opts)

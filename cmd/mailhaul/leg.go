@@ -207,19 +207,6 @@ func (l *leg) has(e state.Entry) bool {
 	return false
 }
 
-// retrieved gives what tells whether another destination has got a message since then.
-func (ls legs) retrieved(since time.Time) func(uid string) bool {
-	since = since.Truncate(time.Second) // as states have it
-	return func(uid string) bool {
-		for _, l := range ls[:len(ls)-1] {
-			if slices.ContainsFunc(l.st.Lookup(uid), func(e state.Entry) bool { return e.Status == state.Delivered && !e.Time.Before(since) }) {
-				return true
-			}
-		}
-		return false
-	}
-}
-
 // bury tells the others what the account's own leg has deleted: they keep, and would take another message
 // that gets the same unique-id for theirs.
 func (ls legs) bury() error {

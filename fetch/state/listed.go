@@ -8,6 +8,10 @@ import (
 const (
 	// absence is how long a message may be missing from listings before it is forgotten.
 	absence = 30 * 24 * time.Hour
+	// ahead is how far past Newest the clock is not believed when messages are to be forgotten for their
+	// absence: that of a maildrop in which nothing happens is past it by absence and the time between
+	// two runs.
+	ahead = absence + 7*24*time.Hour
 	// manyEntries is from how many entries on a listing that shares nothing with them is held to
 	// be that of another maildrop.
 	manyEntries = 10
@@ -20,11 +24,12 @@ const (
 //
 // A listing that is empty, or that shares nothing with ten entries or more, is not believed: no
 // entry is forgotten and no absence begins, and the warning says so. With a clock that is
-// before the latest time in the file, none is forgotten and no absence begins either. Nothing is written if
-// nothing changes.
+// before the latest time in the file, none is forgotten and no absence begins either; with one that is far
+// past Newest none is forgotten, but its absence begins again. Nothing is written if nothing changes.
 func (f *File) Listed(roll *Roll, now time.Time) (warning string, err error) {
 	seconds := now.Unix()
 	clock := seconds >= f.newest
+	far := seconds-f.before > int64(ahead/time.Second)
 	live, shared := 0, 0
 	for i := range f.table.slots {
 		s := &f.table.slots[i]
@@ -64,18 +69,22 @@ func (f *File) Listed(roll *Roll, now time.Time) (warning string, err error) {
 		case warning != "" || !clock:
 		case absent == never:
 			changed = append(changed, int32(i))
-		case seconds-absent > int64(absence/time.Second):
+		case seconds-absent <= int64(absence/time.Second):
+		case far:
+			changed = append(changed, int32(i))
+		default:
 			gone = append(gone, int32(i))
 		}
 	}
 	if len(gone)+len(changed) == 0 {
 		return warning, nil
 	}
-	return warning, f.setListed(gone, changed, seconds)
+	return warning, f.setListed(roll, gone, changed, seconds)
 }
 
-// setListed forgets the slots that are gone, and turns the others from listed to absent or back.
-func (f *File) setListed(gone, changed []int32, seconds int64) error {
+// setListed forgets the slots that are gone, and notes of the others that they are listed again, or absent
+// from now on.
+func (f *File) setListed(roll *Roll, gone, changed []int32, seconds int64) error {
 	turned := make([]slot, len(changed))
 	for i, at := range changed {
 		s := f.table.slots[at]
@@ -83,9 +92,7 @@ func (f *File) setListed(gone, changed []int32, seconds int64) error {
 		if s.more != nil {
 			m = *s.more
 		}
-		if m.absent == never {
-			m.absent = seconds
-		} else {
+		if m.absent = seconds; roll.has(at) {
 			m.absent = never
 		}
 		s.setMore(m)
