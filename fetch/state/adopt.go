@@ -109,7 +109,7 @@ func List(dir string) ([]Found, error) {
 
 // readIdentity reads no more of a state file than whose it is.
 func readIdentity(path string) (Identity, error) {
-	file, err := os.Open(path)
+	file, err := openFile(path, os.O_RDONLY)
 	if err != nil {
 		return Identity{}, fmt.Errorf("state file: %w", err)
 	}

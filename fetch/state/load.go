@@ -28,8 +28,12 @@ func (f *File) load(want *Identity) error {
 	} else {
 		memo = peekMemo(lockPath(f.path))
 	}
-	file, err := os.OpenFile(f.real, flags, 0)
+	file, err := openFile(f.real, flags)
 	if errors.Is(err, fs.ErrNotExist) {
+		if there, err := os.Lstat(f.path); err == nil && there.Mode()&fs.ModeSymlink != 0 {
+			// Its disk is not mounted, perhaps. Nobody makes a link to begin anew.
+			return fmt.Errorf("state file %q: %w: it is a link to a file that does not exist", f.path, ErrUnreadable)
+		}
 		f.isNew = true
 		f.seq = memo.seq
 		if want != nil {
@@ -47,9 +51,6 @@ func (f *File) load(want *Identity) error {
 		if f.info, err = file.Stat(); err != nil {
 			return fmt.Errorf("state file: %w", err)
 		}
-		if !f.info.Mode().IsRegular() {
-			return fmt.Errorf("state file %q: %w: it is not a regular file", f.path, ErrUnreadable)
-		}
 		ld := newLoader(f, memo, want)
 		err := ld.read(io.NewSectionReader(file, 0, f.info.Size()))
 		if err == nil {
@@ -61,6 +62,20 @@ func (f *File) load(want *Identity) error {
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
+}
+
+var errNotRegular = fmt.Errorf("%w: it is not a regular file", ErrUnreadable)
+
+// openFile opens a file that exists. What is no file is not opened: a named pipe would wait for its other end.
+func openFile(name string, flags int) (*os.File, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errNotRegular}
+	}
+	return os.OpenFile(name, flags, 0)
 }
 
 // A loader holds what is only of interest while a file is read.

@@ -79,7 +79,7 @@ func acquire(path string) (*lock, error) {
 }
 
 func openLock(name string) (*lock, error) {
-	file, err := os.OpenFile(name, os.O_RDWR, 0)
+	file, err := openFile(name, os.O_RDWR)
 	if errors.Is(err, os.ErrNotExist) {
 		dir := filepath.Dir(name)
 		if err := makeDir(dir); err != nil {
@@ -123,7 +123,7 @@ func peekMemo(name string) memo {
 	if holdsLock(name) {
 		return memo{}
 	}
-	file, err := os.Open(name)
+	file, err := openFile(name, os.O_RDONLY)
 	if err != nil {
 		return memo{}
 	}
@@ -152,7 +152,7 @@ func InUse(path string) error {
 	if holdsLock(name) {
 		return nil // by this process
 	}
-	file, err := os.Open(name)
+	file, err := openFile(name, os.O_RDONLY)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
