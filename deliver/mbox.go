@@ -157,7 +157,7 @@ func (m *Mbox) Deliver(_ context.Context, msg *Message) error {
 	renames := renamer{w: io.Discard, body: m.uidl != HeaderUIDL}
 	sp, err := m.spool.add(&counted, &renames)
 	if err != nil {
-		return tooLarge(notStaged(m.name(), err))
+		return m.spool.notStaged(m.name(), err)
 	}
 	if m.uidl == HeaderUIDL {
 		field, why := xuidlField(msg.UID)

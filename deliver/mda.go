@@ -118,7 +118,7 @@ func (c *Command) give(ctx context.Context, sp *spooled) (string, error) {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return "", classify(c.name, fmt.Errorf("spool: %w", err))
+		return "", tooLarge(classify(c.name, fmt.Errorf("spool: %w", err)))
 	}
 	v, safe := c.values(sp)
 	args, err := arguments(c.argv[1:], v, safe)

@@ -49,7 +49,19 @@ func (s *spool) stage(target string, m *Message) error {
 	if err == nil {
 		return nil
 	}
-	return notStaged(target, fmt.Errorf("spool: %w", err))
+	return s.notStaged(target, err)
+}
+
+// notStaged makes what Deliver returns of an error of add. A message that is too large for a file is an
+// Error about it alone, or it would block the others for ever; behind others in the spool it may fit
+// another time.
+func (s *spool) notStaged(target string, err error) error {
+	err = tooLarge(notStaged(target, fmt.Errorf("spool: %w", err)))
+	var e *Error
+	if errors.As(err, &e) && e.Message {
+		e.Temporary = s.end > 0
+	}
+	return err
 }
 
 // stageOne is stage, where a message that alone is too large for the spool's file system is an Error

@@ -168,7 +168,7 @@ func underLimit(t *testing.T, dir string) {
 	}
 	err = c.Deliver(t.Context(), &Message{ID: "3", Body: strings.NewReader(text)})
 	var e *Error
-	if !errors.As(err, &e) || e.Message || e.Temporary || errors.Is(err, ErrCreate) || !errors.Is(err, syscall.EFBIG) {
+	if !errors.As(err, &e) || !e.Message || !e.Temporary || errors.Is(err, ErrCreate) || !errors.Is(err, syscall.EFBIG) {
 		t.Fatalf("full: %#v", err)
 	}
 	if err := c.Deliver(t.Context(), &Message{ID: "4", Body: strings.NewReader("small\n")}); err != nil {
@@ -195,11 +195,15 @@ func underLimit(t *testing.T, dir string) {
 	if err := c.Deliver(t.Context(), &Message{ID: "5", Trace: "Received: by here\n", Body: strings.NewReader(large)}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := c.Commit(t.Context()); len(got) != 0 || !errors.As(err, &e) || e.Message || !errors.Is(err, syscall.EFBIG) {
+	if got, err := c.Commit(t.Context()); len(got) != 0 || !errors.As(err, &e) || !e.Message || e.Temporary || !errors.Is(err, syscall.EFBIG) {
 		t.Errorf("no room for the copy: %+v, %v", got, err)
 	}
 	if got, err := c.Commit(t.Context()); got != nil || err != nil {
-		t.Errorf("a sick target has something staged: %+v, %v", got, err)
+		t.Errorf("it is staged still: %+v, %v", got, err)
+	}
+	err = c.Deliver(t.Context(), &Message{ID: "6", Body: strings.NewReader(strings.Repeat("x", limit+1))})
+	if !errors.As(err, &e) || !e.Message || e.Temporary {
+		t.Errorf("too large alone: %#v", err)
 	}
 }
 
