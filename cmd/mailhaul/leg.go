@@ -236,10 +236,22 @@ func (ls legs) bury() error {
 // remember notes the destination, once something was delivered to it: what is deleted on the server
 // leaves no other trace.
 func (l *leg) remember(delivered bool) error {
-	if was, _ := l.st.Note(noteTarget); !delivered || was == l.a.Deliver.String() {
+	was, _ := l.st.Note(noteTarget)
+	if !delivered || was == l.a.Deliver.String() {
 		return nil
 	}
+	if was != "" {
+		if err := l.st.SetNote(former(was), was, time.Now()); err != nil {
+			return err
+		}
+	}
 	return l.st.SetNote(noteTarget, l.a.Deliver.String(), time.Now())
+}
+
+// former is the state's note of a destination that had messages before noteTarget's. A name for each,
+// because there may be many, and a path may have any octet that could stand between two.
+func former(destination string) string {
+	return fmt.Sprintf("%s-%x", noteTarget, sha256.Sum256([]byte(destination)))[:len(noteTarget)+1+16]
 }
 
 // aboutTarget tells whether what failed is a destination or a message, so that another destination

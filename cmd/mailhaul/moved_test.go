@@ -34,6 +34,15 @@ func TestOpenTarget(t *testing.T) {
 		}, "new", nil, false},
 		{"delivered, all deleted since", func(st *state.File) error { return st.SetNote(noteTarget, "maildir ${DIR}/new", now) }, "new", deliver.ErrCreate, false},
 		{"changed", func(st *state.File) error { return st.SetNote(noteTarget, "maildir ${DIR}/old", now) }, "new", nil, false},
+		{"changed, and changed back", func(st *state.File) error {
+			in := func(name string) *Account {
+				return &Account{Deliver: Destination{Maildir: filepath.Join(filepath.Dir(st.Path()), name)}}
+			}
+			l := leg{a: in("new"), st: st}
+			err := errors.Join(l.remember(true), st.Record("", "", message))
+			l.a = in("old")
+			return errors.Join(err, l.remember(true))
+		}, "new", deliver.ErrCreate, false},
 		{"changed after a kill", func(st *state.File) error {
 			_, err := st.Begin("", "")
 			return errors.Join(st.SetNote(noteInto, "maildir ${DIR}/old", now), err)

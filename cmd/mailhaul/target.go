@@ -26,7 +26,8 @@ func (f *fetcher) openTarget(ctx context.Context, a *Account, st *state.File) (d
 		return deliver.NewCommand(d.Command, deliver.CommandOptions{
 			Timeout: a.Timeout, SpoolDir: f.cfg.StateDir, Account: a.Name, User: a.User})
 	}
-	create := was != d.String()
+	before, _ := st.Note(former(d.String()))
+	create := was != d.String() && before == ""
 	if was == "" { // nothing was, or the first run that did was killed
 		create = !delivered(st) || into != "" && into != d.String()
 	}
