@@ -18,6 +18,7 @@ type CommandOptions struct {
 	SpoolDir string // where messages wait, in files without a name; "" is that for temporary files
 	Account  string // for %A
 	User     string // for %T where the message does not tell its recipient
+	Groups   *Groups
 }
 
 // A Command is a Target that runs a program, an MDA, once for each message, which is its standard

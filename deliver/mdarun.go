@@ -54,10 +54,10 @@ func (c *Command) run(parent context.Context, x *execution) (string, error) {
 		return err
 	}
 	cmd.WaitDelay = c.grace
-	if err := cmd.Start(); err != nil {
+	if err := c.o.Groups.start(cmd); err != nil {
 		return "", c.notStarted(err)
 	}
-	err := cmd.Wait()
+	err := c.o.Groups.wait(cmd)
 	if ended {
 		// Wait has killed the command itself if it had to, and not its children. The group's id
 		// is not given away as long as one of them lives.

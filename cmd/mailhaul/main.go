@@ -9,15 +9,18 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"mailhaul/deliver"
 )
 
 func main() { os.Exit(run(os.Args)) }
 
 // run is main with an exit status: the only place where one is made of an error.
 func run(argv []string) int {
-	ctx, stop := untilSignal(context.Background())
+	groups := &deliver.Groups{}
+	ctx, stop := untilSignal(context.Background(), groups)
 	defer stop()
-	m := &program{report: &report{out: os.Stdout, err: os.Stderr, journal: isJournal(os.Stderr)}}
+	m := &program{groups: groups, report: &report{out: os.Stdout, err: os.Stderr, journal: isJournal(os.Stderr)}}
 	err := m.execute(ctx, argv)
 	if err == nil {
 		err = m.report.lost
@@ -35,6 +38,7 @@ func run(argv []string) int {
 // A program is one run of the command: what its options say.
 type program struct {
 	report     *report
+	groups     *deliver.Groups
 	configPath string
 	dialogue   bool
 }
@@ -65,10 +69,11 @@ func (e *signalError) Error() string { return "signal: " + e.signal.String() }
 var errDeadline = errors.New("the deadline has passed")
 
 // untilSignal ends the context at the first signal, so that the current message is finished and
-// recorded. The second one has its usual effect, which kills.
-func untilSignal(parent context.Context) (context.Context, func()) {
+// recorded. The second one has its usual effect, which kills, and a delivery command under way is told to
+// end, too: left alone, it would deliver beside the next run, which gives that message out again.
+func untilSignal(parent context.Context, groups *deliver.Groups) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	ch := make(chan os.Signal, 1)
+	ch := make(chan os.Signal, 2)
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 	if signal.Ignored(syscall.SIGHUP) { // nohup
 		signals = signals[:2]
@@ -77,9 +82,14 @@ func untilSignal(parent context.Context) (context.Context, func()) {
 	go func() { // a signal comes while everything else waits
 		select {
 		case s := <-ch:
-			signal.Reset(signals...)
 			cancel(&signalError{s})
 		case <-ctx.Done():
+			return
+		}
+		if s, ok := (<-ch).(syscall.Signal); ok {
+			groups.End()
+			signal.Reset(signals...)
+			_ = syscall.Kill(os.Getpid(), s)
 		}
 	}()
 	return ctx, func() { signal.Stop(ch); cancel(nil) }

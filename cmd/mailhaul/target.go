@@ -24,7 +24,7 @@ func (f *fetcher) openTarget(ctx context.Context, a *Account, st *state.File) (d
 	}
 	if len(d.Command) > 0 {
 		return deliver.NewCommand(d.Command, deliver.CommandOptions{
-			Timeout: a.Timeout, SpoolDir: f.cfg.StateDir, Account: a.Name, User: a.User})
+			Timeout: a.Timeout, SpoolDir: f.cfg.StateDir, Account: a.Name, User: a.User, Groups: f.groups})
 	}
 	before, _ := st.Note(former(d.String()))
 	create := was != d.String() && before == ""
