@@ -10,11 +10,14 @@ import (
 )
 
 // A usageError is a command line that cannot be meant. Exit status 64.
-type usageError struct{ text string }
+type usageError struct {
+	text string
+	hint string // how it can be meant, "" if that is not known
+}
 
 func (e *usageError) Error() string { return e.text }
 
-func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+func usagef(format string, args ...any) error { return &usageError{text: fmt.Sprintf(format, args...)} }
 
 // flagFailure is how package flag tells of a value that is none: which option it is comes last there,
 // and why is for programmers.

@@ -13,10 +13,14 @@ import (
 type certificateError struct {
 	Want string
 	Came *x509.Certificate
+	Pin  string // what its key is to tls_pin, if that is set and the chain was refused; then Want is not told
 	Err  error
 }
 
 func (e *certificateError) Error() string {
+	if e.Pin != "" {
+		return fmt.Sprintf("%v; %s", e.Err, e.Pin)
+	}
 	return fmt.Sprintf("%v; expected was one for %s; this is for %s", e.Err, e.Want, certificateText(e.Came))
 }
 
@@ -37,7 +41,13 @@ func aboutCertificate(a *Account, cfg *tls.Config, err error) error {
 		e.Want = "the key " + strings.Join(a.TLSPin, " or ")
 	case errors.As(err, &verify) && len(verify.UnverifiedCertificates) > 0:
 		e.Came = verify.UnverifiedCertificates[0]
-		if a.TLSCA != "" {
+		if len(a.TLSPin) > 0 {
+			// Who has pinned a key knows the certificate by it: names and dates say no more.
+			e.Pin = "its key is one of tls_pin, which does not decide alone"
+			if checkPinned(e.Came, a.TLSPin) != nil {
+				e.Pin = "its key is none of tls_pin either"
+			}
+		} else if a.TLSCA != "" {
 			e.Want += ", signed as " + visible(a.TLSCA) + " demands"
 		} else {
 			e.Want += ", signed by an authority that this system trusts"

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/urfave/cli/v2"
 
+	"mailhaul/deliver"
 	"mailhaul/fetch/state"
 )
 
@@ -128,6 +130,27 @@ func (k *checker) local(ctx context.Context) {
 		}
 		k.writable(ctx, b, st)
 	}
+	if k.a.Quarantine != "" {
+		k.quarantine(st)
+	}
+}
+
+// quarantine looks at the maildir for what is refused: that it cannot be used would come out only when
+// a message has been refused often enough.
+func (k *checker) quarantine(st *state.File) {
+	create := true // as fetch would, as long as nothing is in it
+	for e := range st.All() {
+		create = create && e.Quarantine != k.a.Quarantine
+	}
+	q, err := deliver.NewMaildir(k.a.Quarantine, deliver.MaildirOptions{Create: create, Timeout: k.a.Timeout})
+	if err == nil {
+		err = errors.Join(q.Check(), q.Close())
+	}
+	if err != nil {
+		k.failed("destination", fmt.Errorf("quarantine: %w", err))
+		return
+	}
+	k.ok("destination", nil, "quarantine %s can be written to", visible(k.a.Quarantine))
 }
 
 // writable looks at one destination.

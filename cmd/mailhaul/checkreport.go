@@ -32,7 +32,7 @@ func (k *checker) warn(aspect string, fields func(*jsonLine), format string, arg
 // failed tells what would make fetch fail, with the cures that are known.
 func (k *checker) failed(aspect string, err error) {
 	k.errs = append(k.errs, err)
-	cures := hints(err, k.a)
+	cures := k.report.cures.hints(err, k.a)
 	if k.report.json {
 		k.jsonLine(aspect, "failed", err.Error(), func(l *jsonLine) {
 			l.number("status", int64(exitStatus(err)))

@@ -67,7 +67,10 @@ func TestConfigProblems(t *testing.T) {
 		{"negative", head + secret + "timeout = \"-1s\"\nmax_size = -3\nmax_messages = 0\n", []string{
 			"6: accounts.work.timeout: want", "7: accounts.work.max_size: want more than nothing", "8: accounts.work.max_messages: want a number from 1 on"}},
 		{"size unit", head + secret + "max_size = \"5KB\"\n", []string{"6: accounts.work.max_size: want a size"}},
-		{"value", head + secret + "tls = \"ssl\"\n", []string{"6: accounts.work.tls: want implicit, starttls or none"}},
+		{"value", head + secret + "tls = \"ssl\"\n", []string{`6: accounts.work.tls: want implicit, starttls or none; did you mean "implicit"?`}},
+		{"STLS", head + secret + "tls = \"stls\"\n", []string{`6: accounts.work.tls: want implicit, starttls or none; did you mean "starttls"?`}},
+		{"mechanism", head + secret + "auth = \"cram_md5\"\n", []string{`6: accounts.work.auth: want auto, user, apop, plain, login, cram-md5, scram-sha-1, scram-sha-256, scram-sha-1-plus, scram-sha-256-plus, external, xoauth2 or oauthbearer; did you mean "cram-md5"?`}},
+		{"version", head + secret + "tls_min = \"1.1\"\n", []string{"6: accounts.work.tls_min: want 1.2 or 1.3"}},
 		{"server", "[accounts.w]\nserver = \"pop3://h\"\nuser = \"a\\nb\"\ndeliver = 3\n" + secret, []string{
 			"2: accounts.w.server: want a host", "3: accounts.w.user: has a line break", "4: accounts.w.deliver: want a table"}},
 		{"port", "[accounts.w]\nserver = \"h:70000\"\nuser = \"a\"\ndeliver = {maildir='/x'}\n" + secret, []string{"2: accounts.w.server: want a port"}},

@@ -169,6 +169,19 @@ func nearest(name string, known []string) string {
 	return nearestOf(lower, known)
 }
 
+// nearestValue gives the value that was probably meant, or "". STLS is what POP3 calls it, and a number
+// is no mistyped one.
+func nearestValue(text string, known []string) string {
+	lower := strings.ToLower(text)
+	if s := map[string]string{"stls": "starttls", "ssl": "implicit"}[lower]; slices.Contains(known, s) {
+		return s
+	}
+	if strings.Trim(lower, ".0123456789") == "" {
+		return ""
+	}
+	return nearestOf(lower, known)
+}
+
 // nearestOf gives the known word that is the fewest typing mistakes away, or "" if all are far.
 func nearestOf(name string, known []string) string {
 	best, least := "", len(name)/3+2

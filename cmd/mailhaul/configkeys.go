@@ -90,7 +90,7 @@ var accountKeys = slices.Concat([]configKey{
 	{name: "delete_after", set: period(func(a *Account) *time.Duration { return &a.DeleteAfter }), fits: wantsKeep},
 	{name: "max_size", set: octets(func(a *Account) *int64 { return &a.MaxSize })},
 	{name: "max_messages", set: count(func(a *Account) *int { return &a.MaxMessages })},
-	{name: "quarantine", set: path(func(a *Account) *string { return &a.Quarantine })},
+	{name: "quarantine", set: path(func(a *Account) *string { return &a.Quarantine }), fits: wantsApart},
 	{name: "quarantine_after", set: count(func(a *Account) *int { return &a.QuarantineAfter }), fits: wantsQuarantine},
 	{name: "alert_after", set: period(func(a *Account) *time.Duration { return &a.AlertAfter })},
 	{name: "received", set: negated(func(a *Account) *bool { return &a.NoReceived })},
@@ -207,6 +207,9 @@ func oneOf(field func(*Account) *string, values ...string) func(*Account, any, s
 		}
 		if !slices.Contains(values, s) {
 			last := len(values) - 1
+			if near := nearestValue(s, values); near != "" {
+				return fmt.Errorf("want %s or %s; did you mean %q?", strings.Join(values[:last], ", "), values[last], near)
+			}
 			return fmt.Errorf("want %s or %s", strings.Join(values[:last], ", "), values[last])
 		}
 		*field(a) = s
@@ -256,6 +259,16 @@ func wantsCert(a *Account) string {
 func wantsKeep(a *Account) string {
 	if !a.Keep {
 		return "needs keep = true: without it messages are deleted at once"
+	}
+	return ""
+}
+
+// wantsApart keeps a quarantine out of the destination: what was refused would be among the mail.
+func wantsApart(a *Account) string {
+	for _, d := range append([]Destination{a.Deliver}, a.Also...) {
+		if d.Maildir == a.Quarantine {
+			return "is the account's own destination; it wants a maildir of its own"
+		}
 	}
 	return ""
 }

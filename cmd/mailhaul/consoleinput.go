@@ -22,7 +22,7 @@ const maxConsoleLine = 64 << 10
 // maxEdited is the length at which golang.org/x/term drops what more is typed, without a word.
 const maxEdited = 4096
 
-var errLongLine error = &usageError{"the line is too long, and was not sent"}
+var errLongLine error = &usageError{text: "the line is too long, and was not sent"}
 
 // A keyboard is where the lines of the console come from. io.EOF is their end.
 type keyboard interface {

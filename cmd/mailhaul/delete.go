@@ -44,9 +44,6 @@ var errUnconfirmed = errors.New("the server did not confirm the deletion; see wh
 
 func (m *program) delete(c *cli.Context) error {
 	yes := c.Bool("yes")
-	if !yes && !canAsk() {
-		return usagef("there is no terminal to ask on; --yes deletes without asking")
-	}
 	wait, err := durationFlag(c, "wait")
 	if err != nil {
 		return err
@@ -54,6 +51,9 @@ func (m *program) delete(c *cli.Context) error {
 	cfg, a, ids, err := m.accountArgument(c, 2, 0)
 	if err != nil {
 		return err
+	}
+	if !yes && !canAsk() { // behind what was mistyped: who mends that has a reason to say yes
+		return usagef("there is no terminal to ask on; --yes deletes without asking")
 	}
 	// The lock comes first: a run of fetch has its own idea of what is on the server.
 	st, err := openLocked(c.Context, statePath(cfg, a.Name), a.identity(), wait)

@@ -183,9 +183,14 @@ func TestHints(t *testing.T) {
 		{usagef("x"), nil, ""},
 	}
 	for _, tt := range tests {
-		got := hints(tt.err, tt.a)
+		got := cures{}.hints(tt.err, tt.a)
 		if tt.want == "" && len(got) > 0 || tt.want != "" && (len(got) == 0 || !strings.Contains(got[0], tt.want)) {
 			t.Errorf("%v: %q, want %q", tt.err, got, tt.want)
+		}
+		for _, h := range (cures{config: "a b.toml"}).hints(tt.err, tt.a) {
+			if _, line, ok := strings.Cut(h, ": mailhaul "); ok && !strings.HasPrefix(line, "-c 'a b.toml' ") {
+				t.Errorf("%v: %q is not for the configuration of --config", tt.err, h)
+			}
 		}
 	}
 }

@@ -16,9 +16,23 @@ import (
 	"mailhaul/fetch/state"
 )
 
+// A cures says what can be done about failures.
+type cures struct {
+	config string // what --config names, "" without it
+}
+
+// command is a command line of mailhaul for the configuration at hand: one without --config would be
+// about another's accounts of the same names.
+func (c cures) command(line string) string {
+	if c.config == "" {
+		return "mailhaul " + line
+	}
+	return "mailhaul -c " + shellWord(c.config) + " " + line
+}
+
 // hints says what the user can do about a failure, where that is known. a is nil if the failure
 // is about no account.
-func hints(err error, a *Account) []string {
+func (c cures) hints(err error, a *Account) []string {
 	var (
 		identity *state.IdentityError
 		orphan   *orphanError
@@ -32,20 +46,23 @@ func hints(err error, a *Account) []string {
 	case errors.As(err, &lost):
 		return []string{"-v tells what was tried; if you know the server: --server HOST"}
 	case errors.As(err, &disagree) && a != nil:
-		return disagreementHints(disagree, a)
+		return c.disagreementHints(disagree, a)
 	case errors.As(err, &usage):
+		if usage.hint != "" {
+			return []string{usage.hint}
+		}
 		return nil
 	case errors.Is(err, errNeedsLogin) && a != nil:
 		if a.OAuth == nil {
-			return []string{"to log in: mailhaul login --deliver " + shellWord(a.Name)}
+			return []string{"to log in: " + c.command("login --deliver "+shellWord(a.Name))}
 		}
-		return []string{"to log in: mailhaul login " + shellWord(a.Name)}
+		return []string{"to log in: " + c.command("login "+shellWord(a.Name))}
 	case errors.As(err, &item):
 		return []string{fmt.Sprintf("to put it there: secret-tool store --label mailhaul service %s username %s", shellWord(item.host), shellWord(item.user))}
 	case errors.As(err, &identity) && a != nil:
 		return []string{
-			fmt.Sprintf("if it is the same mailbox under a new name: mailhaul state adopt %s", shellWord(a.Name)),
-			fmt.Sprintf("if it is another mailbox, to begin anew: mailhaul state forget --all %s", shellWord(a.Name)),
+			"if it is the same mailbox under a new name: " + c.command("state adopt "+shellWord(a.Name)),
+			"if it is another mailbox, to begin anew: " + c.command("state forget --all "+shellWord(a.Name)),
 		}
 	case errors.As(err, &moved):
 		return []string{
@@ -54,15 +71,15 @@ func hints(err error, a *Account) []string {
 		}
 	case errors.As(err, &orphan):
 		return []string{
-			fmt.Sprintf("to go on with it: mailhaul state adopt %s %s", shellWord(orphan.Account), shellWord(orphan.Old)),
-			fmt.Sprintf("to begin anew: mailhaul state forget --all %s", shellWord(orphan.Old)),
+			"to go on with it: " + c.command("state adopt "+shellWord(orphan.Account)+" "+shellWord(orphan.Old)),
+			"to begin anew: " + c.command("state forget --all "+shellWord(orphan.Old)),
 			// Both of these would have the other configuration retrieve everything again.
 			fmt.Sprintf("neither, if another configuration has the account %q: state_dir keeps this one's state apart", orphan.Old),
 		}
 	case errors.Is(err, state.ErrUnreadable) && a != nil:
-		return []string{fmt.Sprintf("mend its first line (mailhaul-state(5)), or: mailhaul state adopt %s", shellWord(a.Name))}
+		return []string{"mend its first line (mailhaul-state(5)), or: " + c.command("state adopt "+shellWord(a.Name))}
 	case errors.Is(err, state.ErrLocked):
-		return []string{"try again when the other run has ended; fetch, delete and console can wait for it: --wait 5m"}
+		return []string{"try again when the other run has ended; fetch, verify, delete and console can wait for it: --wait 5m"}
 	case errors.Is(err, fetch.ErrKeepNeedsUIDL):
 		return []string{"without keep = true (and without --keep) the mail is retrieved and deleted"}
 	case errors.Is(err, deliver.ErrCreate):
@@ -74,7 +91,7 @@ func hints(err error, a *Account) []string {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return []string{"make room there (df, df -i, quota); what was not delivered is still on the server, and the next run goes on with it"}
 	}
-	return connectionHints(err, a)
+	return c.connectionHints(err, a)
 }
 
 func targetHints(err error) []string {
@@ -90,22 +107,22 @@ func targetHints(err error) []string {
 }
 
 // disagreementHints says what to make of what verify has found.
-func disagreementHints(e *disagreementError, a *Account) []string {
+func (c cures) disagreementHints(e *disagreementError, a *Account) []string {
 	var told []string
 	if e.Was != "" {
 		told = append(told, fmt.Sprintf("the last delivery was to %s: what went there is missing here", e.Was))
 	}
 	if e.Counts.Missing > 0 {
-		told = append(told, fmt.Sprintf("what a person has moved away or deleted is missing, too; to fetch again what is still on the server: mailhaul state forget %s ID", shellWord(a.Name)))
+		told = append(told, "what a person has moved away or deleted is missing, too; to fetch again what is still on the server: "+c.command("state forget "+shellWord(a.Name)+" ID"))
 	}
 	if e.Counts.Undeleted > 0 {
-		told = append(told, "to delete what is recorded and still on the server: mailhaul fetch "+shellWord(a.Name))
+		told = append(told, "to delete what is recorded and still on the server: "+c.command("fetch "+shellWord(a.Name)))
 	}
 	return told
 }
 
 // connectionHints knows the usual mistakes about ports, TLS and passwords.
-func connectionHints(err error, a *Account) []string {
+func (c cures) connectionHints(err error, a *Account) []string {
 	var (
 		header      tls.RecordHeaderError
 		certificate *certificateError
@@ -133,7 +150,7 @@ func connectionHints(err error, a *Account) []string {
 	case errors.As(err, &timeout) && timeout.Timeout() && port == "995" && a.TLS != "implicit" && !isDial(err):
 		return []string{`port 995 begins with TLS: tls = "implicit"`}
 	case errors.As(err, &refuse) && statusOf(err) == exNoPerm:
-		return passwordHints(refuse, a)
+		return c.passwordHints(refuse, a)
 	}
 	return nil
 }
@@ -145,12 +162,12 @@ func isDial(err error) bool {
 
 // passwordHints knows the providers that refuse the mailbox's own password. It only suggests: what
 // a server says decides nothing.
-func passwordHints(e *pop3.Error, a *Account) []string {
+func (c cures) passwordHints(e *pop3.Error, a *Account) []string {
 	if a.OAuth != nil {
 		if len(a.OAuth.TokenCommand) > 0 {
 			return nil
 		}
-		return []string{"to log in anew: mailhaul login " + shellWord(a.Name)}
+		return []string{"to log in anew: " + c.command("login "+shellWord(a.Name))}
 	}
 	text := strings.ToLower(e.Text)
 	if strings.Contains(text, "application-specific") || strings.Contains(text, "app password") || strings.Contains(text, "app-specific") {

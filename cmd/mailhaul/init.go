@@ -112,7 +112,7 @@ func (m *program) init(c *cli.Context, find *discovery) error {
 	if err := s.append(path, text); err != nil {
 		return err
 	}
-	return m.tell("%s: account %s is in the configuration; next: mailhaul check %s", visible(path), visible(s.name), shellWord(s.name))
+	return m.tell("%s: account %s is in the configuration; next: %s", visible(path), visible(s.name), m.report.cures.command("check "+shellWord(s.name)))
 }
 
 // takeAddress takes the address apart. The domain must be fit for the DNS as it is.

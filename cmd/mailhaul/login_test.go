@@ -76,7 +76,7 @@ func get(t *testing.T, u string) int {
 
 func TestLoginByBrowser(t *testing.T) {
 	o := newOAuthAccount(t, "")
-	if stderr := o.fetch(t, exNoPerm); !strings.Contains(stderr, "hint: to log in: mailhaul login a\n") {
+	if stderr := o.fetch(t, exNoPerm); !strings.Contains(stderr, "hint: to log in: mailhaul -c "+shellWord(o.config)+" login a\n") {
 		t.Errorf("without a login: %s", stderr)
 	}
 	_, lines, wait := startLogin(t, o)

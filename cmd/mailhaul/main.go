@@ -28,7 +28,7 @@ func run(argv []string) int {
 	var told *toldError
 	if err != nil && !errors.As(err, &told) {
 		m.report.failure(nil, err)
-		for _, h := range hints(err, nil) {
+		for _, h := range m.report.cures.hints(err, nil) {
 			m.report.hint(h)
 		}
 	}
@@ -130,6 +130,7 @@ See mailhaul(1), and mailhaul.toml(5) for the configuration.`,
 		},
 		Before: func(c *cli.Context) error {
 			m.configPath = c.String("config")
+			m.report.cures = cures{m.configPath}
 			m.dialogue = c.Bool("dialogue")
 			m.report.verbose = max(verbose, 0) // the library counts from -1
 			if c.Bool("quiet") {

@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/urfave/cli/v2"
 
 	"mailhaul/deliver"
 	"mailhaul/fetch"
@@ -89,4 +94,76 @@ func TestStatusOfMail(t *testing.T) {
 	if got := statusOfMail(st, mail{uid: "", nth: 1}); got != "new" {
 		t.Error(got)
 	}
+}
+
+// Each command has in the manual the options that it has, with their short names, and no others.
+func TestManualHasTheOptionsOfEachCommand(t *testing.T) {
+	inManual := map[string][]string{}
+	at := ""
+	section, _, _ := strings.Cut(string(manualText), "\n.Sh OUTPUT\n")
+	_, section, _ = strings.Cut(section, "\n.Sh COMMANDS\n")
+	for line := range strings.Lines(section) {
+		if rest, ok := strings.CutPrefix(line, ".It Ic "); ok {
+			at = strings.TrimSpace(regexp.MustCompile(`^(?:state )?[a-z-]+`).FindString(rest))
+		}
+		if rest, ok := strings.CutPrefix(line, ".It Fl "); ok {
+			for _, m := range regexp.MustCompile(`(?:^|Fl )(?:Fl )?([A-Za-z][a-z-]*)`).FindAllStringSubmatch(rest, -1) {
+				inManual[at] = append(inManual[at], m[1])
+			}
+		}
+	}
+	seen := 0
+	var walk func(name string, c *cli.Command)
+	walk = func(name string, c *cli.Command) {
+		var flags []string
+		for _, f := range c.Flags {
+			if f.Names()[0] != "help" {
+				flags = append(flags, f.Names()...)
+			}
+		}
+		if !c.Hidden && len(c.Subcommands) == 0 && !strings.HasPrefix(name, "import ") { // those share a list
+			seen++
+			compare(t, "option of "+name, sorted(flags), sorted(inManual[name]))
+		}
+		for _, s := range c.Subcommands {
+			walk(name+" "+s.Name, s)
+		}
+	}
+	for _, c := range (&program{report: &report{}}).app().Commands {
+		walk(c.Name, c)
+	}
+	if seen < 15 {
+		t.Errorf("%d commands were compared", seen)
+	}
+}
+
+// The notes that a state may have are in its manual.
+func TestManualHasEveryNote(t *testing.T) {
+	var names []string
+	for _, dir := range []string{".", "../../fetch"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile(`\bnote[A-Z]\w* *= "([a-z-]+)"`).FindAllStringSubmatch(string(text), -1) {
+				names = append(names, m[1])
+			}
+		}
+	}
+	text, err := os.ReadFile("../../man/mailhaul-state.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "\n.Bl -tag -width login-delay\n")
+	list, _, _ = strings.Cut(list, "\n.El\n")
+	var inManual []string
+	for _, m := range regexp.MustCompile(`(?m)^\.It Li ([a-z-]+)$`).FindAllStringSubmatch(list, -1) {
+		inManual = append(inManual, m[1])
+	}
+	compare(t, "note", sorted(names), sorted(inManual))
 }

@@ -36,6 +36,9 @@ func writeMetrics(ctx context.Context, path string, cfg *Config, outcomes []outc
 		}
 	}()
 	dir, name := filepath.Split(path)
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s: there is no folder %s", path, filepath.Dir(path)) // the lock file would be named
+	}
 	unlock, err := lockFile(ctx, filepath.Join(dir, "."+name+".lock"), metricsWait)
 	if err != nil {
 		return err

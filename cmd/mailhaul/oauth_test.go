@@ -68,7 +68,7 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	o.srv.Wait()
 	sessions := o.srv.Sessions()
 	// A refusal of AUTH itself is one of the mechanism: with the code it is about the credentials.
-	if stderr := o.fetch(t, exNoPerm); !strings.Contains(stderr, "mailhaul login a") {
+	if stderr := o.fetch(t, exNoPerm); !strings.Contains(stderr, "hint: to log in anew: mailhaul -c "+shellWord(o.config)+" login a\n") {
 		t.Errorf("hint: %s", stderr)
 	}
 	if got := o.asked(); len(got) != 2 || o.srv.Sessions() != sessions+2 {
@@ -114,13 +114,13 @@ func TestProviderFailures(t *testing.T) {
 		status int
 		stderr string
 	}{
-		{"revoked", func(o *oauthAccount) { o.provider.change(func() { o.refresh = "" }) }, exNoPerm, "hint: to log in: mailhaul login a\n"},
+		{"revoked", func(o *oauthAccount) { o.provider.change(func() { o.refresh = "" }) }, exNoPerm, "hint: to log in: mailhaul -c "},
 		{"down", func(o *oauthAccount) { o.provider.change(func() { o.status = 503 }) }, exTempFail, "the provider answers 503"},
 		{"too many", func(o *oauthAccount) { o.provider.change(func() { o.status = 429 }) }, exTempFail, "the provider answers 429"},
 		{"redirect", func(o *oauthAccount) { o.provider.change(func() { o.status = 302 }) }, exTempFail, "the provider answers 302"},
 		{"revoked, with status 200", func(o *oauthAccount) {
 			o.provider.change(func() { o.status, o.code = 200, "invalid_grant" })
-		}, exNoPerm, "hint: to log in: mailhaul login a\n"},
+		}, exNoPerm, "hint: to log in: mailhaul -c "},
 		{"no token in it", func(o *oauthAccount) { o.provider.change(func() { o.status = 200 }) }, exTempFail, "oauth2: "},
 		{"gone", func(o *oauthAccount) { o.Close() }, exTempFail, "refused"},
 		{"open to others", func(o *oauthAccount) { os.Chmod(o.file, 0o644) }, exConfig, "is open to others"},
@@ -128,7 +128,7 @@ func TestProviderFailures(t *testing.T) {
 		{"of another client", func(o *oauthAccount) {
 			text, _ := os.ReadFile(o.config)
 			os.WriteFile(o.config, []byte(strings.Replace(string(text), "our-client", "their-client", 1)), 0o600)
-		}, exNoPerm, "hint: to log in: mailhaul login a\n"},
+		}, exNoPerm, "hint: to log in: mailhaul -c "},
 		{"wrong client secret", func(o *oauthAccount) {
 			text, _ := os.ReadFile(o.config)
 			os.WriteFile(o.config, []byte(strings.Replace(string(text), "secret+x", "secret+y", 1)), 0o600)

@@ -33,6 +33,7 @@ type report struct {
 	json    bool
 	journal bool
 	dryRun  bool
+	cures   cures
 	lost    error           // the first write to out that failed
 	bar     *bar            // nil: none is shown
 	listed  map[string]bool // accounts whose server has told what is in the maildrop; nil: nobody wants to know
@@ -237,7 +238,7 @@ func (r *report) failures(a *Account, err error) {
 		}
 		r.failure(a, f)
 		if quiet == nil || r.verbose > 0 {
-			told = append(told, hints(f, a)...)
+			told = append(told, r.cures.hints(f, a)...)
 		}
 	}
 	for i, h := range told {

@@ -77,8 +77,8 @@ func TestJSON(t *testing.T) {
 		`{"v":1,"type":"error","time":"2025-03-04T04:06:07.089Z","account":"work","num":5,"uid":"e","size":9,"reason":"again","attempts":2,"next":"2025-03-04T05:06:07.089Z","repeated":true}`,
 		`{"v":1,"type":"error","time":"2025-03-04T04:06:07.089Z","account":"work","reason":"the server does not delete","warning":true}`,
 		`{"v":1,"type":"error","time":"TIME","account":"work","reason":"login refused: PASS: \"no\\x1b\\xff\"","status":77,"hint":"is the password right? many servers want the whole address as user, not only \"u\""}`,
-		`{"v":1,"type":"summary","time":"TIME","account":"work","messages":3,"delivered":2,"octets":1235,"deleted":1,"skipped":1,"left":1,"status":77,"seconds":1.235}`,
-		`{"v":1,"type":"summary","time":"TIME","accounts":1,"failed":1,"messages":3,"delivered":2,"octets":1235,"deleted":1,"skipped":1,"left":1,"status":77,"seconds":2.000}`,
+		`{"v":1,"type":"summary","time":"TIME","account":"work","messages":3,"delivered":2,"octets":1235,"deleted":1,"skipped":1,"quarantined":0,"left":1,"status":77,"seconds":1.235}`,
+		`{"v":1,"type":"summary","time":"TIME","accounts":1,"failed":1,"messages":3,"delivered":2,"octets":1235,"deleted":1,"skipped":1,"quarantined":0,"left":1,"status":77,"seconds":2.000}`,
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d lines:\n%s", len(got), out)

@@ -113,7 +113,7 @@ func (r *report) jsonError(account, text string, err error, a *Account) {
 	l.text("account", account)
 	l.text("reason", text)
 	l.number("status", int64(exitStatus(err)))
-	l.text("hint", strings.Join(hints(err, a), "; "))
+	l.text("hint", strings.Join(r.cures.hints(err, a), "; "))
 	r.write(r.out, l.String())
 }
 
@@ -123,6 +123,7 @@ func (l *jsonLine) summary(sum fetch.Summary, status int) {
 	l.number("octets", sum.Octets)
 	l.number("deleted", int64(sum.Deleted))
 	l.number("skipped", int64(sum.Skipped))
+	l.number("quarantined", int64(sum.Quarantined))
 	l.number("left", int64(sum.Left))
 	l.number("status", int64(status))
 }

@@ -67,7 +67,7 @@ func fits(all map[string]documented, object map[string]any) string {
 }
 
 var (
-	wholeFields = []string{"v", "num", "size", "attempts", "status", "messages", "octets", "retrieve", "accounts", "failed", "delivered", "deleted", "skipped", "left"}
+	wholeFields = []string{"v", "num", "size", "attempts", "status", "messages", "octets", "retrieve", "accounts", "failed", "delivered", "deleted", "skipped", "quarantined", "left"}
 	trueFields  = []string{"planned", "in_doubt", "warning", "repeated", "first"}
 	timeFields  = []string{"time", "next"}
 )

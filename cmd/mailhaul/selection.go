@@ -106,7 +106,7 @@ func unknownAccount(cfg *Config, name string) error {
 	if near := nearestOf(name, accountNames(cfg)); near != "" {
 		return usagef("%s %s %q; did you mean %q?", cfg.Path, what, name, near)
 	}
-	if names := accountNames(cfg); len(names) > 0 && len(names) <= 10 {
+	if names := accountNames(cfg); len(names) > 0 && len(names) <= manyAccounts {
 		return usagef("%s %s %q; it has %s", cfg.Path, what, name, strings.Join(names, ", "))
 	}
 	return usagef("%s %s %q", cfg.Path, what, name)

@@ -40,7 +40,8 @@ func (e *runsError) Error() string { return e.text }
 func (m *program) reportRuns(c *cli.Context) error {
 	m.report.json = c.Bool("json")
 	if !c.Args().Present() {
-		return usagef("usage: mailhaul report FILE...; - is standard input")
+		return &usageError{"usage: mailhaul report FILE...; - is standard input",
+			"a FILE is what fetch has printed: " + m.report.cures.command("fetch --json") + " > run.jsonl; mailhaul report run.jsonl"}
 	}
 	t := &tally{}
 	var err error

@@ -26,13 +26,14 @@ func (t *total) add(s fetch.Summary, failed bool) {
 	t.sum.Octets += s.Octets
 	t.sum.Deleted += s.Deleted
 	t.sum.Skipped += s.Skipped
+	t.sum.Quarantined += s.Quarantined
 	t.sum.Left += s.Left
 }
 
 // total tells the end of the run: the last line of --json, or one for people where there are
 // several accounts to sum up. Where nothing was new and nothing failed there is nothing to say.
 func (r *report) total(t total) {
-	switch idle := t.sum.Delivered == 0 && t.sum.Deleted == 0 && t.failed == 0; {
+	switch idle := t.sum.Delivered == 0 && t.sum.Deleted == 0 && t.sum.Quarantined == 0 && t.failed == 0; {
 	case r.json:
 		l := newJSONLine("summary", time.Now())
 		l.number("accounts", int64(t.accounts))
@@ -55,7 +56,7 @@ func (t total) String() string {
 	for _, n := range []struct {
 		count int
 		what  string
-	}{{t.sum.Deleted, "deleted"}, {t.sum.Left, "left on the server"}, {t.failed, "failed"}} {
+	}{{t.sum.Deleted, "deleted"}, {t.sum.Quarantined, "quarantined"}, {t.sum.Left, "left on the server"}, {t.failed, "failed"}} {
 		if n.count > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n.count, n.what))
 		}

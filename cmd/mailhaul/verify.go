@@ -60,7 +60,7 @@ func (m *program) verify(c *cli.Context) error {
 	case err != nil:
 		return err
 	case len(names) == 0:
-		return usagef("usage: mailhaul verify ACCOUNT...")
+		return m.misused(c)
 	case c.IsSet("manifest") && manifest == "":
 		return usagef("--manifest is empty; - is standard output")
 	case c.Bool("offline") && c.Bool("retrieve"):

@@ -84,7 +84,7 @@ func (m *program) verifyFailed(a *Account, err error) {
 			others = append(others, f)
 			continue
 		}
-		for _, h := range hints(f, a) {
+		for _, h := range m.report.cures.hints(f, a) {
 			m.report.hint(h)
 		}
 	}
