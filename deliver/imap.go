@@ -207,7 +207,11 @@ func (m *IMAP) hangUp() {
 
 // drop closes the connection.
 func (m *IMAP) drop() {
-	if m.c != nil {
+	switch {
+	case m.c == nil:
+	case m.conn.stuck:
+		m.conn.Close() // the client would wait for itself
+	default:
 		m.c.Close()
 	}
 	m.c, m.conn = nil, nil

@@ -143,3 +143,20 @@ func TestIMAPSearchRefused(t *testing.T) {
 		}
 	}
 }
+
+// A step that the library never ends is left, with its client, and the next one gets a connection.
+func TestIMAPStuck(t *testing.T) {
+	m := newIMAP(t, IMAPOptions{Receiver: appends(t)})
+	stageIMAP(t, m, 1, "Subject: x\r\n")
+	m.o.Timeout = 20 * time.Millisecond
+	end := make(chan struct{})
+	defer close(end)
+	err := m.during(context.Background(), func() error { <-end; return nil })
+	if e := m.failed(err, true); !e.Temporary || e.Message || !strings.Contains(err.Error(), "no answer within 20ms") || m.c != nil {
+		t.Errorf("%#v", e)
+	}
+	m.o.Timeout = time.Minute
+	if got, err := m.Commit(context.Background()); len(got) != 1 || err != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,7 @@ func (m *IMAP) connect(ctx context.Context) error {
 	if err != nil {
 		return m.failed(err, false)
 	}
-	m.conn = &watched{Conn: conn}
+	m.conn = newWatched(conn)
 	if err := m.during(ctx, func() error { return m.open(ctx) }); err != nil {
 		m.conn.Close()
 		return m.failed(err, false)
@@ -43,6 +44,7 @@ func (m *IMAP) open(ctx context.Context) (err error) {
 	} else {
 		m.c = imapclient.New(m.conn, nil)
 	}
+	m.conn.touch() // with m.c in place: see during
 	if err := m.c.WaitGreeting(); err != nil {
 		var reply *imap.Error
 		if errors.As(err, &reply) {
@@ -91,14 +93,29 @@ func (m *IMAP) folder() error {
 	return nil
 }
 
-// during does a step, with an end to the silence of the server and to the step if ctx ends.
+// during does a step, with an end to the silence of the server and to the step if ctx ends. A step that
+// goes on for as long again after the connection was closed is left to itself, and the client with it: a
+// parenthesis in a list of capabilities makes the library go round in circles, and nothing but the end of
+// the process ends that.
 func (m *IMAP) during(ctx context.Context, step func() error) error {
 	conn := m.conn
 	stop := conn.watch(m.o.timeout())
 	defer stop()
 	after := context.AfterFunc(ctx, func() { conn.Close() })
 	defer after()
-	err := step()
+	result := make(chan error, 1)
+	go func() { result <- step() }() // so that it can be left
+	var err error
+	select {
+	case err = <-result:
+	case <-conn.gone:
+		select {
+		case err = <-result:
+		case <-time.After(m.o.timeout()):
+			conn.stuck = true
+			err = io.ErrUnexpectedEOF
+		}
+	}
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
@@ -117,23 +134,37 @@ type watched struct {
 	net.Conn
 	last atomic.Int64 // Unix nanoseconds
 	late atomic.Bool  // it was closed for its silence
+
+	once  sync.Once
+	gone  chan struct{} // closed when it is
+	stuck bool          // a step did not end with it
+}
+
+func newWatched(conn net.Conn) *watched { return &watched{Conn: conn, gone: make(chan struct{})} }
+
+// touch says that something has happened.
+func (w *watched) touch() { w.last.Store(time.Now().UnixNano()) }
+
+func (w *watched) Close() error {
+	defer w.once.Do(func() { close(w.gone) })
+	return w.Conn.Close()
 }
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
-	w.last.Store(time.Now().UnixNano())
+	w.touch()
 	return n, err
 }
 
 func (w *watched) Write(p []byte) (int, error) {
 	n, err := w.Conn.Write(p)
-	w.last.Store(time.Now().UnixNano())
+	w.touch()
 	return n, err
 }
 
 // watch begins to watch, until stop is called.
 func (w *watched) watch(timeout time.Duration) (stop func()) {
-	w.last.Store(time.Now().UnixNano())
+	w.touch()
 	done := make(chan struct{})
 	go func() { // everything else waits for the server
 		t := time.NewTimer(timeout)
