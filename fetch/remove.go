@@ -75,14 +75,16 @@ func (r *run) mark(items []*item) (gone []*item, err error) {
 	var flight []pending
 	var stat *pop3.StatCmd
 	for next := 0; next < len(items) || len(flight) > 0; {
-		// Refilled when a quarter is left, so that a long list costs few round trips.
-		low := len(flight) <= window/4
+		// Refilled when a quarter is left, of the window or of the octets that may be unanswered:
+		// few round trips, and many commands in a packet.
+		_, octets := r.c.Unanswered()
+		low := len(flight) <= window/4 && octets <= maxCommands/4
 		if low && grow && window < maxCommands {
 			window *= 2
 		}
 		grow = r.ahead
 		for ; low && next < len(items) && len(flight) < window; next++ {
-			if _, octets := r.c.Unanswered(); octets > maxCommands-64 {
+			if _, octets = r.c.Unanswered(); octets > maxCommands-64 {
 				break
 			}
 			flight = append(flight, pending{items[next], r.c.Dele(items[next].num)})

@@ -25,6 +25,7 @@ type counter struct {
 	net.Conn
 	c      *pop3.Client
 	most   int
+	writes int
 	in     int64
 	before map[string]int64 // octets that had come in when a line went out
 }
@@ -39,6 +40,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	if c.c != nil {
 		_, octets := c.c.Unanswered()
 		c.most = max(c.most, octets)
+		c.writes++
 		for line := range strings.Lines(string(p)) {
 			c.before[strings.TrimSpace(line)] = c.in
 		}
@@ -84,8 +86,9 @@ func TestWindow(t *testing.T) {
 	}
 	a := open(t, pop3test.Config{}, msgs...)
 	for _, opts := range []Options{{Keep: true}, {}} { // RETR; TOP and DELE
-		if most := a.watched(opts).most; most > maxCommands || most < maxCommands*3/4 {
-			t.Errorf("%+v: up to %d octets were unanswered", opts, most)
+		w := a.watched(opts)
+		if w.most > maxCommands || w.most < maxCommands*3/4 {
+			t.Errorf("%+v: up to %d octets were unanswered", opts, w.most)
 		}
 	}
 	a.srv.Wait()
@@ -104,6 +107,20 @@ func TestWindow(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPieces has so many messages that their DELEs are more than the window holds: each refill is much
+// of it, not one command. (A packet for each costs both sides more than all the rest of the run.)
+func TestPieces(t *testing.T) {
+	var msgs []pop3test.Message
+	for i := range 6000 {
+		msgs = append(msgs, pop3test.Message{UID: fmt.Sprint("uid-", i), Text: fmt.Sprintf("Subject: %d\r\n\r\n", i)})
+	}
+	a := open(t, pop3test.Config{}, msgs...)
+	if n := a.watched(Options{}).writes; n > 60 {
+		t.Errorf("commands went out in %d pieces", n)
+	}
+	a.wantEmpty()
 }
 
 // TestHuge has a message of more than 1 MiB: until most of it has come, nothing is sent behind it.
