@@ -18,13 +18,18 @@
 //	list       STAT, UIDL and LIST: what is on the server
 //	settle     what an interrupted run has delivered without recording it
 //	plan       listing + state + options -> retrieve, identify, delete, skip (a pure function)
-//	retrieve   RETR, stage, commit, record, batch after batch
+//	retrieval  RETR, stage, commit, record, batch after batch (retrieve.go, commit.go)
 //	identify   is what is to be deleted still the message that was recorded?
 //	quarantine the same steps into another maildir, for what the target refuses again and again
 //	remove     DELE, STAT, QUIT, and the tombstones
 //
 // Where a large maildrop is kept and all of it is known, list says so and there is nothing to plan.
-// A message that failed is tried less and less often (backoff.go), and told of all the same.
+// A message that failed is recorded as such (leave.go) and tried less and less often (backoff.go), and
+// told of all the same.
+//
+// options.go is what is asked of a run, event.go what it tells, error.go what its errors mean, record.go
+// what it writes into the state. A Comparison is no run: it changes nothing, and tells where server,
+// state and destination disagree (compare.go, comparejudge.go).
 //
 // An account with several destinations is a Run for each, in one session: Others.More leaves it
 // open, and the last Run, which deletes, is told by Others.Hold what the others do not have.
@@ -40,4 +45,9 @@
 //	after Commit               all delivered, none recorded; as above (a command: one in doubt)
 //	after Record, before QUIT  recorded; deleted without being retrieved
 //	QUIT sent, reply lost      recorded; deleted if still listed
+//	power lost within Record   a torn line does not count: as after Commit
+//
+// Each way ends with one copy, but for two: the message that a command was given is given to it again,
+// marked as in doubt; and one that was moved out of Find's sight before it was recorded is retrieved
+// again. There are two copies then, never none.
 package fetch

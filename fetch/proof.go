@@ -16,13 +16,13 @@ func (p *pull) check(s sent) error {
 	if err != nil || num != s.it.num || uid != s.it.uid {
 		return fmt.Errorf("%w: UIDL %d was not answered with its unique-id", ErrNoPipelining, s.it.num)
 	}
-	return p.settle(false)
+	return p.judge(false)
 }
 
-// settle decides whether the group is proven. Although the UIDL behind it was answered right, a
+// judge decides whether the group is proven. Although the UIDL behind it was answered right, a
 // group with an -ERR in it may have its texts shifted, and a size that disagrees with LIST, where
 // all others agree, may be that of another message: those are asked for again one at a time.
-func (p *pull) settle(alone bool) error {
+func (p *pull) judge(alone bool) error {
 	refused := slices.ContainsFunc(p.group, func(res result) bool { return isRefusal(res.err) })
 	if shifted := p.shifted(); !alone && (refused || shifted) {
 		p.hold = p.hold || shifted

@@ -152,7 +152,7 @@ func (p *pull) alone(ctx context.Context) error {
 			return err
 		}
 		// Nothing else was unanswered: the reply can only be to this command.
-		if err := p.settle(true); err != nil {
+		if err := p.judge(true); err != nil {
 			return err
 		}
 	}
