@@ -168,12 +168,15 @@ func (r *run) holds(e state.Entry) bool { return r.opts.Others.Hold != nil && r.
 
 // held is holds for a message that was delivered in this run.
 func (r *run) held(it *item) bool {
+	if r.opts.Others.Hold == nil {
+		return false
+	}
 	for _, e := range r.st.Lookup(it.uid) {
 		if e.Copy == it.copy {
-			return r.holds(e)
+			return r.opts.Others.Hold(e)
 		}
 	}
-	return r.opts.Others.Hold != nil
+	return true
 }
 
 // want plans the retrieval of a message, unless it is too large.
