@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// syncDir makes the entries of a directory durable. File systems that know no such thing (EINVAL,
+// SyncDir makes the entries of a directory durable. File systems that know no such thing (EINVAL,
 // ENOTSUP: CIFS, some of FUSE) are taken to do it without being asked.
-func syncDir(dir string) error {
+func SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func makeDir(dir string, a access) error {
 		if err := mkdir(dir, a); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		return syncDir(parent)
+		return SyncDir(parent)
 	default:
 		// Whatever Mkdir says of a directory that exists (EEXIST, EROFS, EACCES).
 		if serr := isDir(dir); serr != nil {
@@ -66,7 +66,7 @@ func mkdir(dir string, a access) error {
 // may not were not made by this program.
 func syncParents(dir string) error {
 	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
-		if err := syncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+		if err := SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
 	}

@@ -80,7 +80,7 @@ func (d *Maildir) find(begin Begin) ([]Receipt, error) {
 		return nil, err
 	}
 	for _, sub := range []string{"new", "cur"} {
-		if err := syncDir(d.path(sub)); err != nil && !(d.create && errors.Is(err, fs.ErrNotExist)) {
+		if err := SyncDir(d.path(sub)); err != nil && !(d.create && errors.Is(err, fs.ErrNotExist)) {
 			return nil, err
 		}
 	}

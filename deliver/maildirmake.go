@@ -49,7 +49,7 @@ func (d *Maildir) make() error {
 	if err := errors.Join(d.access.mend(d.dir), d.mark()); err != nil {
 		return err
 	}
-	return syncDir(d.dir)
+	return SyncDir(d.dir)
 }
 
 // mark makes the empty file by which delivery agents tell a subfolder from a maildir of its own.

@@ -193,7 +193,7 @@ func (m *Mbox) Commit(ctx context.Context) ([]Receipt, error) {
 	some, hint, err := m.appendSome(l)
 	if err == nil && l.size == 0 {
 		// It was made just now, or by a run that did not come to this.
-		err = m.syncDir(l.made)
+		err = m.syncName(l.made)
 	}
 	if err != nil {
 		return nil, m.failed(errors.Join(err, l.truncate(l.size), l.close()))
@@ -211,10 +211,10 @@ func (m *Mbox) Commit(ctx context.Context) ([]Receipt, error) {
 	return receipts, nil
 }
 
-// syncDir makes the mbox's name durable. A directory that may not be read, such as one for the mail
+// syncName makes the mbox's name durable. A directory that may not be read, such as one for the mail
 // of all, is no hindrance unless the mbox is new.
-func (m *Mbox) syncDir(made bool) error {
-	err := syncDir(filepath.Dir(m.path))
+func (m *Mbox) syncName(made bool) error {
+	err := SyncDir(filepath.Dir(m.path))
 	if !made && errors.Is(err, fs.ErrPermission) {
 		return nil
 	}

@@ -70,7 +70,7 @@ func (m *Mbox) find(l *lockedMbox, begin Begin) ([]Receipt, error) {
 	}
 	// The run that wrote them may have died before it synced them.
 	if end < l.size || len(receipts) > 0 {
-		if err := errors.Join(l.f.Sync(), m.syncDir(false)); err != nil {
+		if err := errors.Join(l.f.Sync(), m.syncName(false)); err != nil {
 			return nil, err
 		}
 	}

@@ -124,7 +124,7 @@ func (u *uidlistFile) replace(info fs.FileInfo, write func(*bufio.Writer) error)
 		os.Remove(temp)
 		return err
 	}
-	return syncDir(filepath.Dir(u.path))
+	return SyncDir(filepath.Dir(u.path))
 }
 
 // addSurely is add until it was done under the lock from beginning to end. u may be another file

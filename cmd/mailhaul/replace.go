@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"mailhaul/deliver"
 )
 
 // A replacement is a file that is to take the place of another: whoever reads that sees the whole of
@@ -55,14 +57,5 @@ func (r *replacement) save(mode fs.FileMode) error {
 		os.Remove(r.Name())
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(r.path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	// Some file systems (CIFS, some of FUSE) know no sync of a directory.
-	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
-		return err
-	}
-	return nil
+	return deliver.SyncDir(filepath.Dir(r.path))
 }
