@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // SyncDir makes the entries of a directory durable. File systems that know no such thing (EINVAL,
@@ -81,6 +83,30 @@ func isDir(dir string) error {
 	}
 	if !st.IsDir() {
 		return &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
+	return nil
+}
+
+// mayMake tells whether files can be made in dir, to which there must be access in the given mode, or,
+// if it is missing and create is set, in what there is of the path to it.
+func mayMake(dir string, create bool, mode uint32) error {
+	for {
+		err := isDir(dir)
+		if err == nil {
+			return mayAccess(dir, mode)
+		}
+		parent := filepath.Dir(dir)
+		if !create || !errors.Is(err, fs.ErrNotExist) || parent == dir {
+			return err
+		}
+		dir = parent
+	}
+}
+
+// mayAccess asks for this process as it runs (effective user and group).
+func mayAccess(path string, mode uint32) error {
+	if err := unix.Faccessat(unix.AT_FDCWD, path, mode, unix.AT_EACCESS); err != nil {
+		return &fs.PathError{Op: "write to", Path: path, Err: err}
 	}
 	return nil
 }

@@ -123,25 +123,7 @@ func (m *Mbox) check() error {
 	if !missing && !m.dotDemanded {
 		return nil
 	}
-	dir := filepath.Dir(m.path)
-	for {
-		err := isDir(dir)
-		if err == nil {
-			return mayAccess(dir, unix.W_OK|unix.X_OK)
-		}
-		parent := filepath.Dir(dir)
-		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
-			return err
-		}
-		dir = parent
-	}
-}
-
-func mayAccess(path string, mode uint32) error {
-	if err := unix.Faccessat(unix.AT_FDCWD, path, mode, unix.AT_EACCESS); err != nil {
-		return &fs.PathError{Op: "write to", Path: path, Err: err}
-	}
-	return nil
+	return mayMake(filepath.Dir(m.path), true, unix.W_OK|unix.X_OK)
 }
 
 // Deliver copies m to the spool. It does not heed ctx: what it waits for is m.Body.
