@@ -1,9 +1,5 @@
 package state
 
-import "bytes"
-
-func indexByte(b []byte, c byte) int { return bytes.IndexByte(b, c) }
-
 // A record is the meaning of a line of an entry.
 type record struct {
 	slot    slot
