@@ -77,3 +77,9 @@ func aboutTime(err error) bool {
 	pe, ok := errors.AsType[*pop3.Error](err)
 	return ok && pe.Code == "SYS/TEMP"
 }
+
+// isRefusal tells an -ERR from a failure of the connection.
+func isRefusal(err error) bool {
+	_, ok := errors.AsType[*pop3.Error](err)
+	return ok
+}

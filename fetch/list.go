@@ -257,16 +257,3 @@ func count(items []item) {
 		}
 	}
 }
-
-// expires tells whether the server may delete what was only retrieved when the session ends with
-// QUIT (RFC 2449, section 6.7: EXPIRE 0).
-func (r *run) expires() bool {
-	args := r.caps.Args("EXPIRE")
-	return len(args) > 0 && strings.TrimSpace(args[0]) == "0"
-}
-
-// isRefusal tells an -ERR from a failure of the connection.
-func isRefusal(err error) bool {
-	var e *pop3.Error
-	return errors.As(err, &e)
-}

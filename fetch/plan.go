@@ -63,7 +63,7 @@ func (r *run) plan() *plan {
 		// A session that deletes must come to its QUIT: what may keep it from that waits
 		// for one in which nothing is to be deleted.
 		p.retrieve = slices.DeleteFunc(p.retrieve, func(it *item) bool {
-			if !it.breaks() && !it.aside && (it.tries == 0 || !r.expires()) {
+			if !it.breaks() && !it.aside && (it.tries == 0 || !r.caps.ExpiresRetrieved()) {
 				return false
 			}
 			it.reason = it.why

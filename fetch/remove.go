@@ -14,7 +14,7 @@ import (
 // count (RFC 1939, section 6); whatever else comes, the entries stay as they are and the next run
 // deletes again.
 func (r *run) remove(p *plan) error {
-	if r.expires() && (r.undone || r.lacksRetrieved()) {
+	if r.caps.ExpiresRetrieved() && (r.undone || r.lacksRetrieved()) {
 		return fmt.Errorf("%w: the server may delete all that was retrieved (EXPIRE 0), and not all was delivered: the session was closed without QUIT", ErrNotDeleted)
 	}
 	gone, err := r.mark(p.remove)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"mailhaul/fetch"
 	"mailhaul/fetch/pop3"
@@ -65,14 +64,13 @@ func (m *program) visit(ctx context.Context, cfg *Config, a *Account, st *state.
 	})
 }
 
-// leave ends a session in which nothing was deleted. A server that deletes what was retrieved
-// (RFC 2449, section 6.7: EXPIRE 0) does so at QUIT only, and is left without. All has been said
+// leave ends a session in which nothing was deleted. A server that deletes what was retrieved does so
+// at QUIT only (RFC 2449, section 6.7), and is left without. All has been said
 // and shown by then: what becomes of QUIT does not matter.
 func (d *maildrop) leave(c *pop3.Client) {
-	if args := d.caps.Args("EXPIRE"); len(args) > 0 && strings.TrimSpace(args[0]) == "0" {
-		return
+	if !d.caps.ExpiresRetrieved() {
+		_ = c.Quit().Wait()
 	}
-	_ = c.Quit().Wait()
 }
 
 // maildrop asks for all listings, in one flight where the server pipelines (RFC 2449, section

@@ -25,6 +25,9 @@ func TestCapa(t *testing.T) {
 	if got := caps.Args("expire"); !slices.Equal(got, []string{"60"}) || caps.Args("TOP") != nil || caps.Args("STLS") != nil {
 		t.Errorf("Args: %q", got)
 	}
+	if caps.ExpiresRetrieved() || !(Caps{"Expire 0 USER"}).ExpiresRetrieved() || (Caps{"EXPIRE"}).ExpiresRetrieved() {
+		t.Error("ExpiresRetrieved")
+	}
 	if !caps.SASL("cram-md5") || caps.SASL("PLAIN") || caps.SASL("SASL") {
 		t.Error("SASL")
 	}
