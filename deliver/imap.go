@@ -85,7 +85,7 @@ func (m *IMAP) Deliver(ctx context.Context, msg *Message) error {
 			return err
 		}
 	}
-	return m.spool.stageOne(m.name, msg)
+	return m.spool.stage(m.name, msg)
 }
 
 // Drop unstages the n messages staged last.

@@ -78,7 +78,7 @@ func (s *SMTP) Deliver(ctx context.Context, m *Message) error {
 			return err
 		}
 	}
-	return s.spool.stageOne(s.name, m)
+	return s.spool.stage(s.name, m)
 }
 
 // Drop unstages the n messages staged last.

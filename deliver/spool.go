@@ -64,17 +64,6 @@ func (s *spool) notStaged(target string, err error) error {
 	return err
 }
 
-// stageOne is stage, where a message that alone is too large for the spool's file system is an Error
-// about it: the others fit. Behind other messages the spool may be what is too large; then the next run
-// begins with this one.
-func (s *spool) stageOne(target string, m *Message) error {
-	err := s.stage(target, m)
-	if len(s.staged) == 0 {
-		return tooLarge(err)
-	}
-	return err
-}
-
 // add reads m.Body to its end and stages m; also gets the stored form, too. On an error, a *readError
 // if it is that of the body, nothing of m remains.
 func (s *spool) add(m *Message, also ...io.Writer) (*spooled, error) {
