@@ -35,13 +35,13 @@ func (v *retrieval) commit() error {
 			v.r.unsure = true
 			return rerr
 		}
-		var de *deliver.Error
+		de, _ := errors.AsType[*deliver.Error](err)
 		switch {
 		case err == nil && len(got) == 0:
 			v.r.unsure = true
 			return fmt.Errorf("%d staged messages were not committed", len(v.staged))
 		case err == nil:
-		case errors.As(err, &de) && de.Message && len(v.staged) > 0:
+		case de != nil && de.Message && len(v.staged) > 0:
 			it := v.staged[0].it
 			v.staged = v.staged[1:]
 			v.r.undone = true
@@ -73,7 +73,7 @@ func (v *retrieval) name() error {
 	if v.find != nil {
 		return nil
 	}
-	next := nextKey(v.staged[0].it.uid, v.staged[0].it.copy)
+	next := v.staged[0].it.nextKey()
 	if v.r.next == next {
 		return nil
 	}
@@ -120,15 +120,37 @@ func (v *retrieval) record(got []deliver.Receipt) error {
 	if len(got) == 0 {
 		return nil
 	}
-	r := v.r
-	if len(got) > len(v.staged) {
-		return fmt.Errorf("the target has %d receipts for %d messages", len(got), len(v.staged))
+	es, err := v.entries(got)
+	if err != nil {
+		return err
 	}
+	hint, err := v.r.hint()
+	if err != nil {
+		return err
+	}
+	next := v.nextBehind(len(got), es)
+	if err := v.r.st.Record(hint, next, es...); err != nil {
+		return err
+	}
+	v.r.next = next
+	for i, g := range got {
+		v.tell(v.staged[i], g)
+	}
+	v.staged = v.staged[len(got):]
+	return nil
+}
+
+// entries are the state's of the messages staged first, which have receipts. One without a unique-id has none.
+func (v *retrieval) entries(got []deliver.Receipt) ([]state.Entry, error) {
+	if len(got) > len(v.staged) {
+		return nil, fmt.Errorf("the target has %d receipts for %d messages", len(got), len(v.staged))
+	}
+	r := v.r
 	es := make([]state.Entry, 0, len(got))
 	for i, g := range got {
 		it := v.staged[i].it
 		if g.ID != it.id {
-			return fmt.Errorf("the target has a receipt for %s where that of %s was due", g.ID, it.id)
+			return nil, fmt.Errorf("the target has a receipt for %s where that of %s was due", g.ID, it.id)
 		}
 		if it.uid == "" {
 			continue
@@ -137,32 +159,23 @@ func (v *retrieval) record(got []deliver.Receipt) error {
 		if v.aside {
 			e.Quarantine = r.opts.Quarantine.Path
 		}
-		e.Reason = r.short(it, v.staged[i].octets)
-		if e.Reason != "" {
+		if e.Reason = r.short(it, v.staged[i].octets); e.Reason != "" {
 			e.Reported = r.now
 		}
 		es = append(es, e)
 	}
-	hint, err := r.hint()
-	if err != nil {
-		return err
-	}
-	next := ""
+	return es, nil
+}
+
+// nextBehind is what is given out next when the entries of the n messages staged first are recorded, for
+// a target that cannot be asked later.
+func (v *retrieval) nextBehind(n int, es []state.Entry) string {
+	next := v.r.next
 	switch {
-	case v.aside: // what the command has had is as it was
-		if next = r.next; slices.ContainsFunc(es, func(e state.Entry) bool { return next == nextKey(e.UID, e.Copy) }) {
-			next = ""
-		}
-	case v.find == nil && len(v.staged) > len(got):
-		next = nextKey(v.staged[len(got)].it.uid, v.staged[len(got)].it.copy)
+	case v.aside && !slices.ContainsFunc(es, func(e state.Entry) bool { return next == nextKey(e.UID, e.Copy) }):
+		return next // what the command has had is as it was
+	case !v.aside && v.find == nil && len(v.staged) > n:
+		return v.staged[n].it.nextKey()
 	}
-	if err := r.st.Record(hint, next, es...); err != nil {
-		return err
-	}
-	r.next = next
-	for i, g := range got {
-		v.tell(v.staged[i], g)
-	}
-	v.staged = v.staged[len(got):]
-	return nil
+	return ""
 }

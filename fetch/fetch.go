@@ -48,7 +48,7 @@ type run struct {
 	over    bool          // a message that did not end was abandoned: no other reply can come
 	refused int           // deletions that the server refused
 	done    bool          // QUIT has been answered
-	leftErr LeftError
+	left    LeftError
 }
 
 // Run does one session's work with a client that is logged in: see the package comment. It ends
@@ -63,7 +63,7 @@ func Run(ctx context.Context, c *pop3.Client, st *state.File, t deliver.Target, 
 	if h, err := os.Hostname(); err == nil {
 		r.host = h
 	}
-	r.leftErr.Temporary, r.undone = true, opts.Others.Undone
+	r.left.Temporary, r.undone = true, opts.Others.Undone
 	stop := context.AfterFunc(ctx, func() { c.Interrupt(grace) })
 	defer stop()
 
@@ -75,9 +75,9 @@ func Run(ctx context.Context, c *pop3.Client, st *state.File, t deliver.Target, 
 	case errors.Is(err, ErrStopped):
 		err = fmt.Errorf("%w: %w", err, context.Cause(ctx))
 	}
-	r.sum.Left = r.leftErr.Messages
-	if r.leftErr.Messages+r.leftErr.Quarantined > 0 {
-		err = errors.Join(err, &r.leftErr)
+	r.sum.Left, r.sum.Quarantined = r.left.Messages, r.left.Quarantined
+	if r.left.Messages+r.left.Quarantined > 0 {
+		err = errors.Join(err, &r.left)
 	}
 	n, _ := c.Unanswered()
 	r.sum.Undone = r.undone

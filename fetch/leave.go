@@ -60,9 +60,9 @@ func (r *run) leave(it *item, why error, temporary bool) error {
 
 // count tells of a message that stays on the server, and adds it to the run's outcome.
 func (r *run) count(it *item, why error, temporary bool) {
-	r.leftErr.Messages++
+	r.left.Messages++
 	if !temporary {
-		r.leftErr.Temporary = false
+		r.left.Temporary = false
 	}
 	r.itemEvent(Failed, it, Event{Err: why, Reason: why.Error(), Repeated: it.told, Attempts: it.tries, Next: it.next})
 }
@@ -133,7 +133,7 @@ func (r *run) attempted(it *item, why error) {
 	}
 	e.Time, e.Reason, e.Next = r.now, why.Error(), time.Time{}
 	mark(&e, passesField, false)
-	if why == errReceiver && (r.inDoubt(it) || r.find == nil && r.next == nextKey(it.uid, it.copy)) {
+	if why == errReceiver && (r.inDoubt(it) || r.find == nil && r.next == it.nextKey()) {
 		mark(&e, doubtField, true) // it is not the first of the next run
 	}
 	switch {

@@ -31,7 +31,7 @@ const noteQuarantine = "quarantine"
 // the destination has one more chance, and so has a command that died with this message in its hands.
 func (r *run) quarantines(it *item, refused int) bool {
 	return r.opts.Quarantine.Path != "" && !r.opts.Retry && it.listed == 1 && refused >= max(r.opts.Quarantine.After, 1) &&
-		(r.doubt == "" || r.doubt != nextKey(it.uid, it.copy))
+		(r.doubt == "" || r.doubt != it.nextKey())
 }
 
 // quarantine retrieves messages into the quarantine.
@@ -82,9 +82,8 @@ func split(items []*item) (rest, aside []*item) {
 // tellQuarantined tells of a message that is in the quarantine and recorded. It is told once: from then
 // on it is a message that is delivered.
 func (r *run) tellQuarantined(it *item, where string) {
-	r.sum.Quarantined++
-	r.leftErr.Quarantined++
-	r.leftErr.Temporary = false
+	r.left.Quarantined++
+	r.left.Temporary = false
 	reason := "quarantined in " + where
 	if it.why != "" {
 		reason += ": " + it.why

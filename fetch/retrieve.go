@@ -106,7 +106,7 @@ func (v *retrieval) begin(first *item) error {
 	}
 	next := ""
 	if v.find == nil {
-		next = nextKey(first.uid, first.copy)
+		next = first.nextKey()
 	}
 	if v.r.opts.Begin != nil {
 		if err := v.r.opts.Begin(); err != nil {
@@ -136,7 +136,7 @@ func (v *retrieval) take(it *item, body io.Reader) error {
 
 // inDoubt tells whether the run before was interrupted with this message in the command's hands.
 func (r *run) inDoubt(it *item) bool {
-	return it.doubt || r.doubt != "" && it.uid != "" && r.doubt == nextKey(it.uid, it.copy)
+	return it.doubt || r.doubt != "" && it.uid != "" && r.doubt == it.nextKey()
 }
 
 // proven takes over messages that are staged and known to be those of their numbers.

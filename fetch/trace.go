@@ -56,3 +56,5 @@ func clean(s, otherwise string) string {
 
 // nextKey names a message in the state's "given out next".
 func nextKey(uid string, copy int) string { return strconv.Itoa(copy) + ":" + uid }
+
+func (it *item) nextKey() string { return nextKey(it.uid, it.copy) }
