@@ -27,9 +27,10 @@
 // A message that failed is recorded as such (leave.go) and tried less and less often (backoff.go), and
 // told of all the same.
 //
-// options.go is what is asked of a run, event.go what it tells, error.go what its errors mean, record.go
-// what it writes into the state. A Comparison is no run: it changes nothing, and tells where server,
-// state and destination disagree (compare.go, comparejudge.go).
+// item.go joins the listings to messages, clock.go says when the clock is believed. options.go is what is
+// asked of a run, event.go what it tells, error.go what its errors mean, record.go what it writes into
+// the state. A Comparison is no run: it changes nothing, and tells where server, state and destination
+// disagree (compare.go, comparejudge.go).
 //
 // An account with several destinations is a Run for each, in one session: Others.More leaves it
 // open, and the last Run, which deletes, is told by Others.Hold what the others do not have.
@@ -44,7 +45,7 @@
 //	within Commit              some delivered, none recorded; Find names them, the rest again
 //	after Commit               all delivered, none recorded; as above (a command: one in doubt)
 //	after Record, before QUIT  recorded; deleted without being retrieved
-//	QUIT sent, reply lost      recorded; deleted if still listed
+//	QUIT sent, reply lost      recorded; deleted if still listed, else forgotten
 //	power lost within Record   a torn line does not count: as after Commit
 //
 // Each way ends with one copy, but for two: the message that a command was given is given to it again,

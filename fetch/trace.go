@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -53,8 +52,3 @@ func clean(s, otherwise string) string {
 	}
 	return s
 }
-
-// nextKey names a message in the state's "given out next".
-func nextKey(uid string, copy int) string { return strconv.Itoa(copy) + ":" + uid }
-
-func (it *item) nextKey() string { return nextKey(it.uid, it.copy) }
