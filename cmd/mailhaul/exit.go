@@ -116,7 +116,7 @@ func statusOf(err error) int {
 	if e, ok := errors.AsType[*refusedError](err); ok { // by a proxy
 		return e.status
 	}
-	if e, ok := errors.AsType[*wayError](err); ok { // a tunnel or a proxy
+	if e, ok := errors.AsType[*wayError](err); ok && e.status != 0 { // a tunnel or a proxy; 0: as what went wrong there
 		return e.status
 	}
 	if s := serverStatus(err); s != 0 {

@@ -96,6 +96,7 @@ func TestExitStatus(t *testing.T) {
 		{"TLS alert", &net.OpError{Op: "remote error", Err: tls.AlertError(certificateRequired)}, 77},
 		{"TLS alert about the connection", &net.OpError{Op: "remote error", Err: tls.AlertError(20)}, 75},
 		{"proxy refuses the login", &wayError{Way: "proxy", Err: &refusedError{"x", exNoPerm}}, 77},
+		{"proxy is not reached", &wayError{Way: "proxy", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, 69},
 		{"alert", fmt.Errorf("TLS: %w", tls.AlertError(70)), 77},
 		{"password command", &SecretError{Err: errors.New("status 1")}, 77},
 
