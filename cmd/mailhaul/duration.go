@@ -24,6 +24,9 @@ func asDuration(v any) (time.Duration, error) {
 	return parseDuration(s, how)
 }
 
+// longest is a hundred years: what is printed in days must read back, and the sum of days and hours fit.
+const longest = 36500 * 24 * time.Hour
+
 func parseDuration(s, how string) (time.Duration, error) {
 	var days time.Duration
 	rest := s
@@ -37,10 +40,13 @@ func parseDuration(s, how string) (time.Duration, error) {
 	d := days
 	if rest != "" || s == "" {
 		more, err := time.ParseDuration(rest)
-		if err != nil || more < 0 || strings.ContainsAny(rest, "+") {
+		if err != nil || more < 0 || more > longest || strings.ContainsAny(rest, "+") {
 			return 0, errors.New(how)
 		}
 		d += more
+	}
+	if d > longest {
+		return 0, errors.New(how)
 	}
 	if d <= 0 {
 		return 0, errors.New("want more than nothing")
