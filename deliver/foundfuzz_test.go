@@ -71,6 +71,7 @@ func FuzzMboxTorn(f *testing.F) {
 	f.Add("", whole[:30], "\x00\x00\x00")
 	f.Add("x\n\n", whole, "From b Thu Nov 26 10:00:00 2026\nA: b\n\nx\n\n")
 	f.Add("", "From", "From b Thu Nov 26 10:00:00 2026\nA: b\n\n")
+	f.Add("x~\n", whole, "From b Thu Nov 26 10:00:00 2026\nA: b\n\nx\n\n") // found: cut with all behind it
 	const foreign = "From other@y Thu Nov 26 10:00:00 2026\nSubject: theirs\n\ntext\n\n"
 	f.Fuzz(func(t *testing.T, before, ours, behind string) {
 		for _, last := range []string{"", foreign} {

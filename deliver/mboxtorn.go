@@ -88,7 +88,14 @@ func (s *search) tornStart() (int64, error) {
 			at++
 		}
 		t := bytes.TrimRight(p[at:], "\x00")
-		if len(t) == 0 && len(p[at:]) > 0 || len(t) > 0 && ownStart(t, s.nonce) != startForeign {
+		start := ownStart(t, s.nonce)
+		if start == startWhole {
+			// It looks like ours and stands where no entry of ours does: what is behind it may be anybody's.
+			if foreign, err := s.lastForeign(first+at, s.size); err != nil || foreign >= 0 {
+				return s.size, err
+			}
+		}
+		if len(t) == 0 && len(p[at:]) > 0 || len(t) > 0 && start != startForeign {
 			return first + at, nil
 		}
 	}

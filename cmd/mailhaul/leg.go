@@ -76,9 +76,7 @@ func legStates(cfg *Config, account string) (paths []string, err error) {
 // wherever it stands in the configuration now. Taken for another's, the state would claim messages that
 // never came there. If it is not configured any more, one with a state of its own goes on with that.
 func (a *Account) arranged(cfg *Config, st *state.File) *Account {
-	into, _ := st.Note(noteInto)
-	target, _ := st.Note(noteTarget)
-	was := cmp.Or(into, target)
+	was := deliveredTo(st)
 	if was == "" || was == a.Deliver.String() {
 		return a
 	}
@@ -93,6 +91,13 @@ func (a *Account) arranged(cfg *Config, st *state.File) *Account {
 	}
 	b.Also = a.Also
 	return b
+}
+
+// deliveredTo names the destination that a state is of, "" if it is of none yet.
+func deliveredTo(st *state.File) string {
+	into, _ := st.Note(noteInto)
+	target, _ := st.Note(noteTarget)
+	return cmp.Or(into, target)
 }
 
 // apart gives, of an account that is arranged, those whose state is not the account's.

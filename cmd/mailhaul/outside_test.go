@@ -47,7 +47,7 @@ func FuzzNetrc(f *testing.F) {
 			return
 		}
 		entry := "machine " + host + " login " + user + " password \"" + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(password) + "\"\n"
-		if got, ok := searchNetrc(entry+text, host, user); !ok || got != password {
+		if got, ok := searchNetrc(entry+"machine z\n"+text, host, user); !ok || got != password {
 			t.Fatalf("%q gives %q, %v", entry, got, ok)
 		}
 		if got, ok := searchNetrc("machine x"+host+" login "+user+" password no\n"+entry, host, user); !ok || got != password {

@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,17 +88,31 @@ func (m *program) stateShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := m.readState(cfg, args[0])
+	all, err := m.readStates(cfg, args[0])
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriter(os.Stdout)
-	if st.New() {
-		fmt.Fprintf(out, "%s: no state yet (%s)\n", visible(args[0]), visible(st.Path()))
-		return out.Flush()
+	for i, st := range all {
+		if st.New() {
+			if i == 0 {
+				fmt.Fprintf(out, "%s: no state yet (%s)\n", visible(args[0]), visible(st.Path()))
+			}
+			continue
+		}
+		showState(out, st, len(all) > 1)
 	}
+	return out.Flush()
+}
+
+// showState prints one state. named: with the destination that it is of.
+func showState(out io.Writer, st *state.File, named bool) {
 	id := st.Identity()
-	fmt.Fprintf(out, "# %s: user %s at %s, %d known\n", visible(st.Path()), visible(id.User), visible(id.Host), st.Len())
+	of := ""
+	if into := deliveredTo(st); named && into != "" {
+		of = ", of " + visible(into)
+	}
+	fmt.Fprintf(out, "# %s: user %s at %s, %d known%s\n", visible(st.Path()), visible(id.User), visible(id.Host), st.Len(), of)
 	for e := range st.All() {
 		fmt.Fprintf(out, "%-9s  %s  %10d  %s", e.Status, e.Time.Local().Format(time.DateTime), e.Size, state.Escape(e.UID))
 		if e.Copy > 1 {
@@ -119,42 +135,37 @@ func (m *program) stateShow(c *cli.Context) error {
 		}
 		fmt.Fprintln(out)
 	}
-	return out.Flush()
-}
-
-func (m *program) readState(cfg *Config, name string) (*state.File, error) {
-	path, err := stateFile(cfg, name)
-	if err != nil {
-		return nil, err
-	}
-	st, err := state.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	m.report.damage(name, st)
-	return st, nil
 }
 
 // stateExport prints what was delivered or is to be left alone. What failed is not among it: it
-// is to be fetched.
+// is to be fetched. So is what one of several destinations has not got yet.
 func (m *program) stateExport(c *cli.Context) error {
 	cfg, args, err := m.arguments(c, 1, 1)
 	if err != nil {
 		return err
 	}
-	st, err := m.readState(cfg, args[0])
+	all, err := m.readStates(cfg, args[0])
 	if err != nil {
 		return err
 	}
+	all = ofDestinations(cfg, args[0], all)
+	all = slices.DeleteFunc(all, func(st *state.File) bool { return st.New() })
 	out := bufio.NewWriter(os.Stdout)
-	last := ""
-	for e := range st.All() {
-		if e.Status != state.Failed && (e.UID != last || e.Copy <= 1) {
-			fmt.Fprintln(out, state.Escape(e.UID))
+	if len(all) > 0 {
+		last := ""
+		for e := range all[0].All() {
+			if e.Status != state.Failed && (e.UID != last || e.Copy <= 1) && !slices.ContainsFunc(all[1:], func(st *state.File) bool { return wanting(st, e.UID) }) {
+				fmt.Fprintln(out, state.Escape(e.UID))
+			}
+			last = e.UID
 		}
-		last = e.UID
 	}
 	return out.Flush()
+}
+
+// wanting tells whether a message is still to be fetched, for all that a state knows.
+func wanting(st *state.File, uid string) bool {
+	return !slices.ContainsFunc(st.Lookup(uid), func(e state.Entry) bool { return e.Status != state.Failed })
 }
 
 // about tells an error that is about an account, with what can be done about it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -32,35 +33,33 @@ func (m *program) stateForget(c *cli.Context) error {
 	if all {
 		return m.forgetAll(c, cfg, args[0], path, yes)
 	}
-	known, err := state.Read(path)
+	states, err := openStates(cfg, args[0])
 	if err != nil {
 		return err
 	}
-	if known.New() {
+	defer closeStates(states)
+	if len(states) == 0 {
 		return usagef("%s has no state yet", visible(args[0]))
 	}
-	st, err := state.Open(path, known.Identity())
-	if err != nil {
-		return err
-	}
-	defer st.Close()
 	var uids []string
 	for _, id := range args[1:] { // all or none
-		uid, err := knownUID(st, visible(args[0]), id)
+		uid, err := knownUID(states, visible(args[0]), id)
 		if err != nil {
 			return err
 		}
 		uids = append(uids, uid)
 	}
 	for _, uid := range uids {
-		if _, err := st.Forget(uid); err != nil {
-			return err
+		for _, st := range states {
+			if _, err := st.Forget(uid); err != nil {
+				return err
+			}
 		}
 		if err := m.tell("%s: forgotten: %s", visible(args[0]), state.Escape(uid)); err != nil {
 			return err
 		}
 	}
-	return st.Close()
+	return closeStates(states)
 }
 
 // forgetAll removes a state, also one that cannot be read, after a yes.
@@ -94,18 +93,21 @@ func (m *program) forgetAll(c *cli.Context, cfg *Config, name, path string, yes 
 }
 
 // knownUID finds the unique-id meant: a whole one, escaped or as it is, or the beginning of one alone.
-func knownUID(st *state.File, account, id string) (string, error) {
+// states are those of one account.
+func knownUID(states []*state.File, account, id string) (string, error) {
 	for _, uid := range []string{unescaped(id), id} {
-		if len(st.Lookup(uid)) > 0 {
+		if slices.ContainsFunc(states, func(st *state.File) bool { return len(st.Lookup(uid)) > 0 }) {
 			return uid, nil
 		}
 	}
 	var begun []string
 	seen := map[string]bool{}
-	for e := range st.All() {
-		if id != "" && !seen[e.UID] && (strings.HasPrefix(e.UID, id) || strings.HasPrefix(state.Escape(e.UID), id)) {
-			seen[e.UID] = true
-			begun = append(begun, e.UID)
+	for _, st := range states {
+		for e := range st.All() {
+			if id != "" && !seen[e.UID] && (strings.HasPrefix(e.UID, id) || strings.HasPrefix(state.Escape(e.UID), id)) {
+				seen[e.UID] = true
+				begun = append(begun, e.UID)
+			}
 		}
 	}
 	switch len(begun) {
