@@ -55,6 +55,11 @@ func TestScript(t *testing.T) {
 				e.Setenv(name, "")
 			}
 			e.Setenv("HOME", e.WorkDir)
+			pages, err := filepath.Abs("../../man")
+			if err != nil {
+				return err
+			}
+			e.Setenv("MANUAL", filepath.Join(pages, "mailhaul-state.5")) // whose example is compared
 			e.Setenv("LC_ALL", "C")
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Values[serversKey{}] = map[string]*scriptServer{}
