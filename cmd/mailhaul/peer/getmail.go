@@ -173,11 +173,14 @@ func (g *getmailAccount) login(s, options *getmailSection) {
 			g.disable(command.line, "password_command", "not carried over: it is no tuple of strings, (\"program\", \"argument\",)")
 			return
 		}
-		if strings.HasPrefix(args[0], "~/") {
-			g.set("password_command", append([]string{"~/" + escapeDollar(args[0][2:])}, args[1:]...))
-			return
+		switch home, rest, _ := strings.Cut(args[0], "/"); {
+		case !strings.HasPrefix(home, "~"):
+			g.set("password_command", program(args))
+		case home == "~" && rest != "":
+			g.set("password_command", append([]string{"~/" + escapeDollar(rest)}, args[1:]...))
+		default:
+			g.disable(command.line, "password_command", "not carried over: mailhaul does not know the home directories of others; write the whole path")
 		}
-		g.set("password_command", program(args))
 	case options.yes("use_netrc", false):
 		g.set("netrc", true)
 		if v, ok := options.get("netrc_file"); ok {

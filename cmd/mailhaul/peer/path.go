@@ -23,11 +23,14 @@ func fileName(name string) string {
 	return name
 }
 
-// program keeps mailhaul from expanding the dollar signs of a command's program, which it does
-// where there is a slash in it.
+// program keeps mailhaul from expanding the dollar signs of a command's program, and from refusing a
+// tilde that is only a name's first character, where there is a slash in it.
 func program(args []string) []string {
 	if strings.Contains(args[0], "/") {
 		args[0] = escapeDollar(args[0])
+		if strings.HasPrefix(args[0], "~") && !strings.HasPrefix(args[0], "~/") {
+			args[0] = "./" + args[0]
+		}
 	}
 	return args
 }
