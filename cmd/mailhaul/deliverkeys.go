@@ -66,7 +66,12 @@ func setDeliver(a *Account, v any, dir string) error {
 			err = unknown
 		}
 		if err == nil && slices.ContainsFunc(all, func(other Destination) bool { return other.String() == d.String() }) {
+			// Arguments and recipients are no part of what a state is known by: a change of them would have
+			// all that is kept on the server delivered again.
 			err = fmt.Errorf("%s stands twice", d)
+			if len(d.Command) > 0 {
+				err = fmt.Errorf("%w: arguments do not tell them apart; a link to the program with another name does", err)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("destination %d: %w", i+1, err)
