@@ -41,6 +41,10 @@ type lock struct{ file *os.File }
 // lockPath is PATH with .lock in place of .uidl.
 func lockPath(path string) string { return strings.TrimSuffix(path, suffix) + ".lock" }
 
+// maxTries bounds how often a lock is tried, 2 ms apart, while its holder is not known: on a busy machine a
+// process takes a while from the one of its locks to the other, and to its end.
+const maxTries = 50
+
 // acquire locks the state of path, making the directory and the lock file if they are missing.
 func acquire(path string) (*lock, error) {
 	name := lockPath(path)
@@ -58,7 +62,7 @@ func acquire(path string) (*lock, error) {
 				return l, nil
 			}
 			l.release()
-			if try == 10 {
+			if try >= maxTries {
 				return nil, fmt.Errorf("lock of state file %q: %w", path, errors.Join(err1, err2, errChanged))
 			}
 			continue
@@ -69,7 +73,7 @@ func acquire(path string) (*lock, error) {
 		}
 		pid := lockHolder(l.file)
 		l.release()
-		if pid == 0 && try < 3 {
+		if pid == 0 && try < maxTries {
 			// The holder is between its two locks, or has just gone.
 			time.Sleep(2 * time.Millisecond)
 			continue
