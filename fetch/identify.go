@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"strconv"
 
 	"mailhaul/deliver"
@@ -21,7 +20,7 @@ func (r *run) identify(ctx context.Context, p *plan) (others []*item, err error)
 	if len(items) == 0 {
 		return nil, nil
 	}
-	id := &identifier{r: r, p: p, used: map[string][]int{}}
+	id := &identifier{r: r, p: p, namesakes: map[string]*namesakes{}}
 	err = id.run(ctx, items)
 	if r.c.Err() != nil && err != nil {
 		r.shrink(id.done)
@@ -35,9 +34,31 @@ type identifier struct {
 	p      *plan
 	bodies []*item // the header could not tell
 	others []*item
-	used   map[string][]int // copies of a unique-id that are taken by a listed message
 	renew  []state.Entry
 	done   int
+
+	namesakes map[string]*namesakes // by unique-id
+}
+
+// Namesakes are what is known of the messages with one unique-id, of which there may be thousands.
+type namesakes struct {
+	byBody map[string][]state.Entry // less those taken by a listed message
+	n      int
+	last   int // copy number, that of the others included
+}
+
+func (id *identifier) known(uid string) *namesakes {
+	k := id.namesakes[uid]
+	if k == nil {
+		k = &namesakes{byBody: map[string][]state.Entry{}}
+		for _, e := range id.r.st.Lookup(uid) {
+			k.byBody[e.Body] = append(k.byBody[e.Body], e)
+			k.n++
+			k.last = max(k.last, e.Copy)
+		}
+		id.namesakes[uid] = k
+	}
+	return k
 }
 
 func (id *identifier) run(ctx context.Context, items []*item) error {
@@ -140,28 +161,16 @@ func (id *identifier) byBody(res result) error {
 		}
 		return id.r.leave(it, res.err, true)
 	}
-	known := id.r.st.Lookup(it.uid)
-	body := hexSum(it.digest.Sum)
-	for _, e := range known {
-		if e.Body == body && !slices.Contains(id.used[it.uid], e.Copy) {
-			id.used[it.uid] = append(id.used[it.uid], e.Copy)
-			return id.same(it, e)
-		}
+	known, body := id.known(it.uid), hexSum(it.digest.Sum)
+	if same := known.byBody[body]; len(same) > 0 {
+		known.byBody[body] = same[1:]
+		return id.same(it, same[0])
 	}
 	it.reason = reasonNewAgain
-	if it.listed == 1 && len(known) == 1 {
-		it.copy = known[0].Copy // what it stood for is gone
-	} else {
-		for _, e := range known {
-			it.copy = max(it.copy, e.Copy)
-		}
-		for _, other := range id.others {
-			if other.uid == it.uid {
-				it.copy = max(it.copy, other.copy)
-			}
-		}
-		it.copy++
+	if it.listed > 1 || known.n != 1 { // else what it stood for is gone
+		known.last++
 	}
+	it.copy = known.last
 	id.others = append(id.others, it)
 	return nil
 }

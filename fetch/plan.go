@@ -17,6 +17,17 @@ type plan struct {
 	remove   []*item // to be deleted; retrieve and identify add to it
 	skip     []*item // left on purpose
 	left     []*item // wanted, but cannot be had
+
+	shared map[string]shared // by unique-id
+}
+
+// A shared is what was planned for the first of several messages with one unique-id, and so for all: there may
+// be thousands.
+type shared struct {
+	of     *item
+	to     *[]*item // nil: it is wanted
+	reason string
+	passes bool
 }
 
 // Reasons stand in events, in the JSON output and in the manual.
@@ -41,7 +52,7 @@ const (
 // plan splits the listing. It looks only at the listing, the state and the options: no octet is
 // sent or written.
 func (r *run) plan() *plan {
-	p := &plan{}
+	p := &plan{shared: map[string]shared{}}
 	r.missing = sync.OnceValue(r.lacks)
 	for i := range r.items {
 		r.place(p, &r.items[i])
@@ -84,6 +95,13 @@ func (r *run) plan() *plan {
 // place puts one message into the plan.
 func (r *run) place(p *plan, it *item) {
 	put := func(to *[]*item, reason string) {
+		if it.listed > 1 && it.nth == 1 {
+			p.shared[it.uid] = shared{it, to, reason, it.passes}
+		}
+		if to == nil {
+			r.want(p, it, reason)
+			return
+		}
 		it.reason = reason
 		*to = append(*to, it)
 	}
@@ -94,6 +112,11 @@ func (r *run) place(p *plan, it *item) {
 			return
 		}
 		r.want(p, it, reasonNew)
+		return
+	}
+	if s, ok := p.shared[it.uid]; ok {
+		it.tries, it.why, it.doubt, it.passes, it.aside = s.of.tries, s.of.why, s.of.doubt, s.passes, s.of.aside
+		put(s.to, s.reason)
 		return
 	}
 	r.known = r.st.AppendLookup(r.known[:0], it.uid)
@@ -116,11 +139,11 @@ func (r *run) place(p *plan, it *item) {
 	case len(known) == 0 && !it.next.IsZero() && !r.tooLarge(it):
 		put(&p.left, it.why)
 	case len(known) == 0 && it.aside:
-		r.want(p, it, reasonAside)
+		put(nil, reasonAside)
 	case len(known) == 0 && failed:
-		r.want(p, it, reasonAgain)
+		put(nil, reasonAgain)
 	case len(known) == 0:
-		r.want(p, it, reasonNew)
+		put(nil, reasonNew)
 	case slices.ContainsFunc(known, func(e state.Entry) bool { return e.Status == state.Seen }):
 		put(&p.skip, reasonSeen)
 	case slices.ContainsFunc(known, func(e state.Entry) bool { return e.Body == "" }):
@@ -171,12 +194,8 @@ func (r *run) held(it *item) bool {
 	if r.opts.Others.Hold == nil {
 		return false
 	}
-	for _, e := range r.st.Lookup(it.uid) {
-		if e.Copy == it.copy {
-			return r.opts.Others.Hold(e)
-		}
-	}
-	return true
+	e, ok := r.st.LookupCopy(it.uid, it.copy)
+	return !ok || r.holds(e)
 }
 
 // want plans the retrieval of a message, unless it is too large.

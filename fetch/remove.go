@@ -145,12 +145,9 @@ func (r *run) unconfirmed(err error) error {
 func (r *run) bury(gone []*item) error {
 	es := make([]state.Entry, 0, len(gone))
 	for _, it := range gone {
-		r.known = r.st.AppendLookup(r.known[:0], it.uid)
-		for _, e := range r.known {
-			if e.Copy == it.copy {
-				e.Status, e.Time = state.Deleted, r.now
-				es = append(es, e)
-			}
+		if e, ok := r.st.LookupCopy(it.uid, it.copy); ok {
+			e.Status, e.Time = state.Deleted, r.now
+			es = append(es, e)
 		}
 	}
 	if err := r.save(es...); err != nil {

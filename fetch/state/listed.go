@@ -102,7 +102,7 @@ func (f *File) setListed(roll *Roll, gone, changed []int32, seconds int64) error
 		for _, at := range gone {
 			s := &f.table.slots[at]
 			copy := 0
-			if len(f.table.copies(s.uid())) > 1 {
+			if first := f.table.first[s.uid()]; f.table.slots[first].next >= 0 {
 				copy = s.copyNumber()
 			}
 			b.forgotten(s.uid(), copy)

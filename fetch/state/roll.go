@@ -12,8 +12,8 @@ type Roll struct {
 
 // A Known is what the state has of one unique-id: as little as tells whether anything is to be done.
 type Known struct {
-	Again   bool // it was called before: the listing has it more than once
-	Entries int
+	Again   bool      // it was called before: the listing has it more than once
+	Entries int       // 0 if it was called before
 	Status  Status    // of the first entry, as all below
 	Time    time.Time //
 	Reason  string    //
@@ -37,6 +37,9 @@ func (r *Roll) Call(uid string) (k Known) {
 	k.Status, k.Time = Status(statusNames[s.status]), utc(s.time)
 	if s.more != nil {
 		k.Reason = s.more.reason
+	}
+	if k.Again {
+		return k // all are called: thousands may have one unique-id
 	}
 	for i := first; i >= 0; i = r.f.table.slots[i].next {
 		r.called[i/64] |= 1 << (i % 64)

@@ -189,6 +189,18 @@ func (f *File) Newest() time.Time { return utc(f.before) }
 // Lookup returns the entries of a unique-id by copy number, nil if there are none.
 func (f *File) Lookup(uid string) []Entry { return f.AppendLookup(nil, uid) }
 
+// LookupCopy returns the entry of a unique-id with that copy number.
+func (f *File) LookupCopy(uid string, copy int) (Entry, bool) {
+	if i, found := f.table.first[uid]; found {
+		for ; i >= 0; i = f.table.slots[i].next {
+			if s := &f.table.slots[i]; s.copyNumber() == max(copy, 1) {
+				return s.entry(), true
+			}
+		}
+	}
+	return Entry{}, false
+}
+
 // AppendLookup appends to es what Lookup returns, so that a caller who goes through a whole listing
 // need not allocate for each.
 func (f *File) AppendLookup(es []Entry, uid string) []Entry {
