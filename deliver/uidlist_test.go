@@ -86,7 +86,7 @@ func FuzzUidlist(f *testing.F) {
 	f.Add("3 V5 N2\n1 W5 :a\n7 Pto", "a", "uid")
 	f.Add("", "a", "uid")
 	f.Fuzz(func(t *testing.T, list, name, uid string) {
-		if name == "" || strings.ContainsAny(name, "/\n") || uid == "" || storableUID(uid) != "" {
+		if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\n") || uid == "" || storableUID(uid) != "" {
 			return
 		}
 		got, err := merge(list, uidRecord{name: name, uid: uid})
@@ -94,7 +94,7 @@ func FuzzUidlist(f *testing.F) {
 			return
 		}
 		l, err := readUidlist(strings.NewReader(got), []uidRecord{{name: name, uid: uid}})
-		if err != nil || len(name) < 2000 && !l.there[name] {
+		if err != nil || !l.there[name] {
 			t.Fatalf("%q: %v\n%q", list, err, got)
 		}
 		for n, line := range strings.SplitAfter(list, "\n") {

@@ -16,7 +16,7 @@ const (
 	wasText   = "X-Was-"
 )
 
-// maxFieldName bounds what is held back of a line to see whether it is such a field.
+// maxFieldName bounds what is held back of a line, from X-UIDL to the colon, to see whether it is such a field.
 const maxFieldName = 1000
 
 // xuidlField is the field for a unique-id, with its line end; "" if it cannot stand in one, with the
@@ -47,6 +47,7 @@ type renamer struct {
 	w    io.Writer
 	undo bool
 	held []byte // the beginning of a line that does not tell yet what it is
+	was  bool   // of this line wasText was written, once or more: where one more is put in makes no difference
 	mid  bool   // within a line
 	body bool   // the header has ended
 	n    int64  // names changed
@@ -89,13 +90,17 @@ func (r *renamer) Write(p []byte) (int, error) {
 			if len(r.held) > 0 {
 				line = append(r.held, part...)
 			}
+			for again := r.again(line); again; again = r.again(line) {
+				out.text(wasText)
+				line, r.was = line[len(wasText):], true
+			}
 			known, more := r.look(line)
 			if more && len(line) < limit {
 				r.held = append(r.held[:0], line...)
 				continue
 			}
 			r.held = r.held[:0]
-			r.body = line[0] == '\n'
+			r.body = line[0] == '\n' && !r.was
 			switch {
 			case known && r.undo:
 				line = line[len(wasText):]
@@ -106,9 +111,19 @@ func (r *renamer) Write(p []byte) (int, error) {
 		}
 		out.octets(line)
 		r.mid = line[len(line)-1] != '\n'
+		r.was = r.was && r.mid
 	}
 	out.octets(p)
 	return n, out.err
+}
+
+// again tells whether a line begins with a wasText that is not the one to be taken away, so that a name
+// may be of any length.
+func (r *renamer) again(line []byte) bool {
+	if r.undo {
+		return bytes.HasPrefix(line, []byte(wasText+wasText))
+	}
+	return bytes.HasPrefix(line, []byte(wasText))
 }
 
 // look tells whether a line begins with a name to be changed, or may still come to.
@@ -120,9 +135,6 @@ func (r *renamer) look(line []byte) (known, more bool) {
 		if !bytes.HasPrefix(line, []byte(wasText)) {
 			return false, false
 		}
-		line = line[len(wasText):]
-	}
-	for bytes.HasPrefix(line, []byte(wasText)) {
 		line = line[len(wasText):]
 	}
 	if len(line) < len(xuidlName) {

@@ -19,7 +19,7 @@ func rename(text string, undo bool, cut int) string {
 }
 
 func TestRenamer(t *testing.T) {
-	long := strings.Repeat(wasText, 200)
+	long, blanks := strings.Repeat(wasText, 200), strings.Repeat(" ", maxFieldName)
 	for in, want := range map[string]string{
 		"":                                  "",
 		"X-UIDL: a\n":                       "X-Was-X-UIDL: a\n",
@@ -33,7 +33,9 @@ func TestRenamer(t *testing.T) {
 		"A: b\rX-UIDL: a\n":                 "A: b\rX-UIDL: a\n",
 		"X-UIDL:":                           "X-Was-X-UIDL:",
 		"X-UIDL  ":                          "X-UIDL  ",
-		long + "X-UIDL: a\n":                long + "X-UIDL: a\n", // no name is so long
+		long + "X-UIDL: a\n":                wasText + long + "X-UIDL: a\n",
+		long + "\nX-UIDL: a\n":              long + "\nX-Was-X-UIDL: a\n", // not the end of the header
+		"X-UIDL" + blanks + ": a\n":         "X-UIDL" + blanks + ": a\n",  // nobody reads that as a field
 		"X-Was-":                            "X-Was-",
 	} {
 		for _, cut := range []int{1, 2, 7, 1 << 20} {
