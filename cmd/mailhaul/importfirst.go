@@ -147,7 +147,7 @@ func (t *takeover) taken(a *Account, l *seenList, r resolved, fresh, known int) 
 		if t.dryRun {
 			verb = "would be taken over"
 		}
-		text := fmt.Sprintf("%s: %d unique-ids %s from %s (%d known already", visible(a.Name), fresh, verb, visible(l.file), known)
+		text := fmt.Sprintf("%s: %s %s from %s (%d known already", visible(a.Name), counted(fresh, "unique-id"), verb, visible(l.file), known)
 		if r.gone > 0 {
 			text += fmt.Sprintf(", %d not on the server any more", r.gone)
 		}

@@ -75,7 +75,7 @@ func (m *program) markSeen(ctx context.Context, cfg *Config, a *Account, uids []
 	if err != nil {
 		return err
 	}
-	if err := m.tell("%s: %d unique-ids marked as seen, %d known already", visible(a.Name), fresh, known); err != nil {
+	if err := m.tell("%s: %s marked as seen, %d known already", visible(a.Name), counted(fresh, "unique-id"), known); err != nil {
 		return err
 	}
 	return st.Close()

@@ -14,20 +14,21 @@ import (
 
 // A runLine is a line that fetch --json has printed: the fields that are summed up.
 type runLine struct {
-	V         int       `json:"v"`
-	Type      string    `json:"type"`
-	Time      time.Time `json:"time"`
-	Account   string    `json:"account"`
-	Reason    string    `json:"reason"`
-	Warning   bool      `json:"warning"`
-	Planned   bool      `json:"planned"`
-	Status    *int      `json:"status"`
-	Messages  *int      `json:"messages"`
-	Delivered int       `json:"delivered"`
-	Octets    int64     `json:"octets"`
-	Deleted   int       `json:"deleted"`
-	Left      int       `json:"left"`
-	Seconds   float64   `json:"seconds"`
+	V           int       `json:"v"`
+	Type        string    `json:"type"`
+	Time        time.Time `json:"time"`
+	Account     string    `json:"account"`
+	Reason      string    `json:"reason"`
+	Warning     bool      `json:"warning"`
+	Planned     bool      `json:"planned"`
+	Status      *int      `json:"status"`
+	Messages    *int      `json:"messages"`
+	Delivered   int       `json:"delivered"`
+	Octets      int64     `json:"octets"`
+	Deleted     int       `json:"deleted"`
+	Quarantined int       `json:"quarantined"`
+	Left        int       `json:"left"`
+	Seconds     float64   `json:"seconds"`
 }
 
 // maxRunLine is how long a line may be: a unique-id has 70 octets, a reason what a server says.
@@ -167,6 +168,7 @@ func (t *tallied) end(l runLine) {
 	t.sum.Delivered += l.Delivered
 	t.sum.Octets += l.Octets
 	t.sum.Deleted += l.Deleted
+	t.sum.Quarantined += l.Quarantined
 	t.took += time.Duration(l.Seconds * float64(time.Second))
 	if t.runs == 1 || !l.Time.Before(t.last) {
 		t.last, t.status, t.reason = l.Time, *l.Status, t.pending

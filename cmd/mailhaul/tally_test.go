@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	okLine      = `{"v":1,"type":"summary","time":"2025-03-04T05:00:01.000Z","account":"%s","messages":3,"delivered":2,"octets":100,"deleted":1,"skipped":0,"left":0,"status":0,"seconds":1.500}` + "\n"
+	okLine      = `{"v":1,"type":"summary","time":"2025-03-04T05:00:01.000Z","account":"%s","messages":3,"delivered":2,"octets":100,"deleted":1,"skipped":0,"quarantined":1,"left":0,"status":0,"seconds":1.500}` + "\n"
 	failedLines = `{"v":1,"type":"error","time":"2025-03-04T05:00:01.000Z","account":"%[1]s","reason":"no\u001b such host","status":69}
 {"v":1,"type":"summary","time":"2025-03-04T05:00:02.000Z","account":"%[1]s","messages":0,"delivered":0,"octets":0,"deleted":0,"skipped":0,"left":0,"status":69,"seconds":0.500}
 `
@@ -109,8 +109,8 @@ func TestReportText(t *testing.T) {
 	failed := `b: failed with 69 2025-03-04 05:00:02: no\x1b such host; 1 run (1 failed), 0 messages, 0 bytes
 c: interrupted 2025-03-04 05:00:09; 0 runs, 0 messages, 0 bytes
 `
-	for verbose, want := range map[int]string{-1: failed, 0: failed + `a: ok 2025-03-04 05:00:01; 2 runs, 4 messages, 200 bytes, 2 deleted
-2 runs, 3 accounts: 4 messages, 200 bytes, 2 deleted, 2 failed; 3.5 s
+	for verbose, want := range map[int]string{-1: failed, 0: failed + `a: ok 2025-03-04 05:00:01; 2 runs, 4 messages, 200 bytes, 2 deleted, 2 quarantined
+2 runs, 3 accounts: 4 messages, 200 bytes, 2 deleted, 2 quarantined, 2 failed; 3.5 s
 `} {
 		var out bytes.Buffer
 		m := &program{report: &report{out: &out, verbose: verbose}}

@@ -111,6 +111,7 @@ func (m *program) tallied(t *tally, status int) {
 		l.number("delivered", int64(all.sum.Delivered))
 		l.number("octets", all.sum.Octets)
 		l.number("deleted", int64(all.sum.Deleted))
+		l.number("quarantined", int64(all.sum.Quarantined))
 		l.number("left", int64(all.sum.Left))
 		l.number("status", int64(status))
 		l.seconds("seconds", all.took)
@@ -145,6 +146,9 @@ func (t *tallied) String() string {
 	if t.sum.Deleted > 0 {
 		parts[1] += fmt.Sprintf(", %d deleted", t.sum.Deleted)
 	}
+	if t.sum.Quarantined > 0 {
+		parts[1] += fmt.Sprintf(", %d quarantined", t.sum.Quarantined)
+	}
 	if t.sum.Left > 0 {
 		parts[1] += fmt.Sprintf(", %d left on the server", t.sum.Left)
 	}
@@ -171,6 +175,7 @@ func (t *tallied) jsonLine(name string) string {
 	l.number("delivered", int64(t.sum.Delivered))
 	l.number("octets", t.sum.Octets)
 	l.number("deleted", int64(t.sum.Deleted))
+	l.number("quarantined", int64(t.sum.Quarantined))
 	l.number("left", int64(t.sum.Left))
 	if t.killed() {
 		l.flag("interrupted", true)
