@@ -84,8 +84,8 @@ type recorded struct {
 	changed bool
 }
 
-// NewComparison begins a comparison with what is recorded now. Of opts it takes Server, User, Keep
-// and DeleteAfter.
+// NewComparison begins a comparison with what is recorded now. Of opts it takes Server, User, Keep,
+// DeleteAfter and Others.Hold.
 func NewComparison(before *state.File, opts Options) *Comparison {
 	c := &Comparison{opts: opts, byBody: map[string][]*recorded{}, sizes: map[int64]bool{}, loose: map[string][]deliver.Stored{}}
 	for e := range before.All() {

@@ -182,7 +182,7 @@ func (c *Comparison) listed(after *state.File, listing []Listed, now time.Time, 
 		}
 		c.onServer(l, before[l.UID])
 		for _, r := range before[l.UID] {
-			if busy || r.Copy != l.Nth || r.Reason != "" || c.opts.Keep && !due.due(r.Time) {
+			if busy || r.Copy != l.Nth || r.Reason != "" || c.opts.Keep && !due.due(r.Time) || r.Status != state.Deleted && due.holds(r.Entry) {
 				continue
 			}
 			reason := "delivered, to be deleted, and still on the server"

@@ -18,10 +18,12 @@ type certificateError struct {
 }
 
 func (e *certificateError) Error() string {
+	// What crypto/x509 guesses, that a certificate signed by itself is no authority, explains nothing.
+	text, _, _ := strings.Cut(e.Err.Error(), " (possibly because of ")
 	if e.Pin != "" {
-		return fmt.Sprintf("%v; %s", e.Err, e.Pin)
+		return text + "; " + e.Pin
 	}
-	return fmt.Sprintf("%v; expected was one for %s; this is for %s", e.Err, e.Want, certificateText(e.Came))
+	return fmt.Sprintf("%s; expected was one for %s; this is for %s", text, e.Want, certificateText(e.Came))
 }
 
 // Unwrap gives the cause.
@@ -76,6 +78,8 @@ func certificateHints(e *certificateError, a *Account) []string {
 		told = append(told, "write the name of the certificate as server, or as tls_server_name")
 	case errors.As(e, &invalid) && invalid.Reason == x509.Expired:
 		told = append(told, "if the clock of this machine is right, the server needs a new certificate")
+	case errors.As(e, &unknown) && a.TLSCA != "":
+		told = append(told, "if the server has a new certificate: put that, or its authority's, into the file of tls_ca")
 	case errors.As(e, &unknown):
 		told = append(told, `if the server has an authority of its own: tls_ca = "…/its.pem"`)
 	}

@@ -177,6 +177,7 @@ func TestHints(t *testing.T) {
 		{&orphanError{Account: "new", Old: "old"}, a, "mailhaul state adopt new old"},
 		{&deliver.Error{Target: "maildir /m", Err: &fs.PathError{Op: "write", Path: "/m", Err: syscall.ENOSPC}}, a, "make room"},
 		{&fs.PathError{Op: "write", Path: "/s", Err: syscall.EDQUOT}, a, "make room"},
+		{&fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}, a, ""},
 		{&fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}, nil, ""},
 		{fetch.ErrKeepNeedsUIDL, a, "keep"},
 		{&deliver.Error{Err: fmt.Errorf("%w: %w", deliver.ErrCreate, fs.ErrPermission)}, a, "user id"},

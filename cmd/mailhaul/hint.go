@@ -88,7 +88,9 @@ func (c cures) hints(err error, a *Account) []string {
 	if a == nil {
 		return nil
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	var path *fs.PathError
+	output := errors.As(err, &path) && path.Path == os.Stdout.Name()
+	if !output && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
 		return []string{"make room there (df, df -i, quota); what was not delivered is still on the server, and the next run goes on with it"}
 	}
 	return c.connectionHints(err, a)

@@ -96,8 +96,11 @@ func findConfig(flag string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", &ConfigError{[]Problem{{File: looked[0], Text: "no configuration: it is neither here nor at " +
-		strings.Join(looked[1:], " nor at ")}}}
+	text := "no configuration: it is not here, and there is no home directory that could have one"
+	if len(looked) > 1 {
+		text = "no configuration: it is neither here nor at " + looked[1]
+	}
+	return "", &ConfigError{[]Problem{{File: looked[0], Text: text}}}
 }
 
 // defaultStateDir is systemd's $STATE_DIRECTORY (the first, if there are several), else

@@ -168,6 +168,9 @@ func commandSecret(ctx context.Context, argv []string, limit time.Duration, stde
 	case errors.As(err, &exit):
 		return "", fail(true, false, "%q died: %v", name, exit)
 	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", fail(false, true, "%w, which may be another one here (cron, systemd): write the whole path of the program", err)
+	}
 	return "", fail(false, true, "%w", err)
 }
 

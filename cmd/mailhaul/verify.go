@@ -134,10 +134,20 @@ func (v *verifier) account(ctx context.Context) error {
 			return err
 		}
 	}
+	opts := v.options(v.a, before)
 	if len(v.a.Also) > 0 {
 		v.report.warn(v.a.Name, "of its destinations only the first is compared")
+		var all legs
+		for _, b := range v.a.others() {
+			st, err := state.Read(statePath(v.cfg, b.stateName()))
+			if err != nil {
+				return err
+			}
+			all = append(all, &leg{a: b, st: st})
+		}
+		opts.Others.Hold = append(all, &leg{a: v.a, st: before}).hold(map[string]bool{})
 	}
-	compare := fetch.NewComparison(before, v.options(v.a, before))
+	compare := fetch.NewComparison(before, opts)
 	if r, ok := target.(deliver.Reader); ok {
 		if err := read(ctx, r, compare); err != nil {
 			return err
