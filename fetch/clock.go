@@ -3,6 +3,8 @@ package fetch
 import (
 	"fmt"
 	"time"
+
+	"mailhaul/fetch/state"
 )
 
 // due tells whether a message that was delivered at that time has been kept long enough.
@@ -55,8 +57,14 @@ func (r *run) confirmClock() error {
 		return r.warnDaily(noteBehind, fmt.Sprintf("the clock is behind the newest time in the state file, %s; until then delete_after deletes nothing. "+
 			"If the clock is right, correct the later times in that file", newest.Format(time.RFC3339)))
 	}
-	if r.now.Sub(newest) <= maxAhead {
+	return ConfirmClock(r.st, r.now)
+}
+
+// ConfirmClock notes in the state a clock that is far ahead of it. It must come before anything else that a
+// run notes or records, or that would make the clock credible. An error is that of the state file.
+func ConfirmClock(st *state.File, now time.Time) error {
+	if st.Len() == 0 || now.Sub(st.Newest()) <= maxAhead {
 		return nil
 	}
-	return r.st.SetNote(noteClock, r.now.UTC().Format(time.DateOnly), r.now)
+	return st.SetNote(noteClock, now.UTC().Format(time.DateOnly), now)
 }

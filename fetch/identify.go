@@ -164,6 +164,9 @@ func (id *identifier) byBody(res result) error {
 	known, body := id.known(it.uid), hexSum(it.digest.Sum)
 	if same := known.byBody[body]; len(same) > 0 {
 		known.byBody[body] = same[1:]
+		if e := same[0]; e.Reason != "" || id.r.holds(e) {
+			id.r.undone = true // all of it was retrieved, and it must stay
+		}
 		return id.same(it, same[0])
 	}
 	it.reason = reasonNewAgain

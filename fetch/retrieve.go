@@ -67,6 +67,9 @@ func (v *retrieval) run(items []*item) error {
 		items = items[len(chunk):]
 		pl := &pull{r: r, text: r.c.Retr, whole: true, take: v.take, undo: v.t.Drop, proven: v.proven, came: r.opts.Came}
 		err := pl.run(ctx, chunk)
+		if err != nil {
+			r.undone = true // what is not proven has come, perhaps, and is dropped
+		}
 		if errors.Is(err, errAbandoned) {
 			err = r.abandon(pl.endless)
 		}

@@ -77,7 +77,7 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 			opts.Keep, opts.DeleteAfter, opts.Others.More = true, 0, true
 			tell := opts.Events
 			opts.Events = func(e fetch.Event) {
-				if e.Type == fetch.Message {
+				if e.Type == fetch.Message || e.Type == fetch.Failed && e.Destination != "" { // the quarantine's
 					came[e.UID] = true
 				}
 				tell(e)

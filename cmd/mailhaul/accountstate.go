@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"mailhaul/fetch"
 	"mailhaul/fetch/state"
 )
 
@@ -36,6 +37,12 @@ func (f *fetcher) openState(ctx context.Context, a *Account) (*state.File, error
 		return nil, err
 	}
 	f.report.damage(a.Name, st)
+	if !f.dryRun && a.Keep && a.DeleteAfter > 0 {
+		// Before anything else is noted with a time of this clock.
+		if err := fetch.ConfirmClock(st, time.Now()); err != nil {
+			return nil, errors.Join(err, st.Close())
+		}
+	}
 	if st.New() && a.leg == "" {
 		if err := f.orphan(a); err != nil {
 			return nil, errors.Join(err, st.Close())
