@@ -102,7 +102,7 @@ func showMail(maildir string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("    %s\n", visible(subject(string(text))))
+		fmt.Printf("    %s\n", visible(decodeWords(subject(string(text)))))
 	}
 	fmt.Printf("\nRead it with:  mutt -f %s\n", maildir)
 	return nil
