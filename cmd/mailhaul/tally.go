@@ -18,6 +18,7 @@ type runLine struct {
 	Type        string    `json:"type"`
 	Time        time.Time `json:"time"`
 	Account     string    `json:"account"`
+	Size        int64     `json:"size"`
 	Reason      string    `json:"reason"`
 	Warning     bool      `json:"warning"`
 	Planned     bool      `json:"planned"`
@@ -46,7 +47,8 @@ type tally struct {
 // A tallied is an account in a tally.
 type tallied struct {
 	runs, failed int           // runs that ended, and those with another status than 0
-	sum          fetch.Summary // of all runs; Messages and Left are those of the last
+	sum          fetch.Summary // of all runs that ended; Messages and Left are those of the last
+	told         fetch.Summary // what was told of message by message, also by runs that were killed
 	took         time.Duration
 	last         time.Time // when the last of them ended
 	status       int       // of that
@@ -57,6 +59,17 @@ type tallied struct {
 
 // killed tells whether the last run of the account did not come to its end.
 func (t *tallied) killed() bool { return t.runs == 0 || t.begun.After(t.last) }
+
+// all is what was done in sum. A run that was killed has told of each message alone; where those lines
+// are not there, as with summaries picked out, those of the others have the sums.
+func (t *tallied) all() fetch.Summary {
+	all := t.sum
+	if t.told.Delivered > all.Delivered {
+		all.Delivered, all.Octets = t.told.Delivered, t.told.Octets
+	}
+	all.Deleted = max(all.Deleted, t.told.Deleted)
+	return all
+}
 
 // bad tells whether the account has to be done again.
 func (t *tallied) bad() bool { return t.killed() || t.status != exOK }
@@ -142,6 +155,7 @@ func (t *tally) take(l runLine) {
 		if a := t.account(l.Account); l.Time.After(a.begun) {
 			a.begun = l.Time
 		}
+		t.account(l.Account).tell(l)
 	case l.Type == string(fetch.Failed) && !l.Warning:
 		t.account(l.Account).pending = l.Reason
 	}
@@ -157,6 +171,17 @@ func (t *tally) account(name string) *tallied {
 		t.accounts[name] = a
 	}
 	return a
+}
+
+// tell takes in what became of one message.
+func (t *tallied) tell(l runLine) {
+	switch l.Type {
+	case string(fetch.Message):
+		t.told.Delivered++
+		t.told.Octets += l.Size
+	case string(fetch.Deleted):
+		t.told.Deleted++
+	}
 }
 
 // end takes in the end of a run. Files may come in any order, and concurrent runs in one.

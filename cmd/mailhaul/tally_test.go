@@ -102,15 +102,18 @@ func TestReportText(t *testing.T) {
 	time.Local = time.UTC
 	t.Cleanup(func() { time.Local = local })
 	y := &tally{}
-	text := fmt.Sprintf(okLine, "a") + fmt.Sprintf(okLine, "a") + fmt.Sprintf(failedLines, "b") + endLine + endLine + fmt.Sprintf(begunLine, "c")
+	text := fmt.Sprintf(okLine, "a") + fmt.Sprintf(okLine, "a") + fmt.Sprintf(failedLines, "b") + endLine + endLine + fmt.Sprintf(begunLine, "c") +
+		`{"v":1,"type":"message","time":"2025-03-04T05:00:09.500Z","account":"c","size":70}
+{"v":1,"type":"message","time":"2025-03-04T05:00:09.600Z","account":"c","size":30}
+`
 	if err := y.read(strings.NewReader(text), func(int, string) { t.Error("damaged") }); err != nil {
 		t.Fatal(err)
 	}
 	failed := `b: failed with 69 2025-03-04 05:00:02: no\x1b such host; 1 run (1 failed), 0 messages, 0 bytes
-c: interrupted 2025-03-04 05:00:09; 0 runs, 0 messages, 0 bytes
+c: interrupted 2025-03-04 05:00:09; 0 runs, 2 messages, 100 bytes
 `
 	for verbose, want := range map[int]string{-1: failed, 0: failed + `a: ok 2025-03-04 05:00:01; 2 runs, 4 messages, 200 bytes, 2 deleted, 2 quarantined
-2 runs, 3 accounts: 4 messages, 200 bytes, 2 deleted, 2 quarantined, 2 failed; 3.5 s
+2 runs, 3 accounts: 6 messages, 300 bytes, 2 deleted, 2 quarantined, 2 failed; 3.5 s
 `} {
 		var out bytes.Buffer
 		m := &program{report: &report{out: &out, verbose: verbose}}

@@ -93,7 +93,7 @@ func (m *program) tallied(t *tally, status int) {
 	all := total{status: status}
 	for _, name := range names {
 		a := t.accounts[name]
-		all.add(a.sum, a.bad())
+		all.add(a.all(), a.bad())
 		all.took += a.took
 		switch {
 		case m.report.json:
@@ -142,15 +142,16 @@ func (t *tallied) String() string {
 	if t.failed > 0 {
 		runs += fmt.Sprintf(" (%d failed)", t.failed)
 	}
-	parts = append(parts, runs+", "+messages(t.sum.Delivered)+", "+sizeText(t.sum.Octets))
-	if t.sum.Deleted > 0 {
-		parts[1] += fmt.Sprintf(", %d deleted", t.sum.Deleted)
+	sum := t.all()
+	parts = append(parts, runs+", "+messages(sum.Delivered)+", "+sizeText(sum.Octets))
+	if sum.Deleted > 0 {
+		parts[1] += fmt.Sprintf(", %d deleted", sum.Deleted)
 	}
-	if t.sum.Quarantined > 0 {
-		parts[1] += fmt.Sprintf(", %d quarantined", t.sum.Quarantined)
+	if sum.Quarantined > 0 {
+		parts[1] += fmt.Sprintf(", %d quarantined", sum.Quarantined)
 	}
-	if t.sum.Left > 0 {
-		parts[1] += fmt.Sprintf(", %d left on the server", t.sum.Left)
+	if sum.Left > 0 {
+		parts[1] += fmt.Sprintf(", %d left on the server", sum.Left)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -168,15 +169,15 @@ func (t *tallied) jsonLine(name string) string {
 	if t.killed() {
 		at = t.begun
 	}
-	l := newJSONLine("reported", at)
+	l, sum := newJSONLine("reported", at), t.all()
 	l.text("account", name)
 	l.number("runs", int64(t.runs))
 	l.number("failed", int64(t.failed))
-	l.number("delivered", int64(t.sum.Delivered))
-	l.number("octets", t.sum.Octets)
-	l.number("deleted", int64(t.sum.Deleted))
-	l.number("quarantined", int64(t.sum.Quarantined))
-	l.number("left", int64(t.sum.Left))
+	l.number("delivered", int64(sum.Delivered))
+	l.number("octets", sum.Octets)
+	l.number("deleted", int64(sum.Deleted))
+	l.number("quarantined", int64(sum.Quarantined))
+	l.number("left", int64(sum.Left))
 	if t.killed() {
 		l.flag("interrupted", true)
 	} else {
