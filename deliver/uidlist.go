@@ -224,7 +224,9 @@ func (l *uidlist) write(w *bufio.Writer, old io.Reader, wanted []uidRecord, vali
 				fields[i] = fmt.Sprint("N", next+int64(missing))
 			}
 		}
-		w.WriteString(strings.Join(fields, " ") + "\n")
+		if err := putUidlistLine(w, strings.Join(fields, " ")); err != nil {
+			return err
+		}
 		if err := l.copyRecords(w, io.LimitReader(old, l.end), byName); err != nil {
 			return err
 		}
@@ -237,6 +239,16 @@ func (l *uidlist) write(w *bufio.Writer, old io.Reader, wanted []uidRecord, vali
 		next++
 	}
 	return w.Flush()
+}
+
+// putUidlistLine writes a line that has grown from one of the list, unless it is now longer than what
+// is read.
+func putUidlistLine(w *bufio.Writer, line string) error {
+	if len(line) >= maxUidlistLine {
+		return fmt.Errorf("%w: no room in the line that begins with %.20q", ErrUidlist, line)
+	}
+	_, err := w.WriteString(line + "\n")
+	return err
 }
 
 func (l *uidlist) copyRecords(w *bufio.Writer, old io.Reader, byName map[string]uidRecord) error {
@@ -258,7 +270,9 @@ func (l *uidlist) copyRecords(w *bufio.Writer, old io.Reader, byName map[string]
 				return fmt.Errorf("%w: %w", ErrUidlist, err) // changed in between
 			}
 			if r, ok := byName[string(rec.name)]; ok && !rec.pop3 {
-				fmt.Fprintf(w, "%d P%s O%d %s\n", rec.uid, r.uid, r.order, rec.fields)
+				if err := putUidlistLine(w, fmt.Sprintf("%d P%s O%d %s", rec.uid, r.uid, r.order, rec.fields)); err != nil {
+					return err
+				}
 				continue
 			}
 		}

@@ -61,9 +61,14 @@ func TestUidlistBroken(t *testing.T) {
 			t.Errorf("%.60q: %v, %q", list, err, got)
 		}
 	}
-	for _, list := range []string{"3 V5 N4294967294\n", "3 V5 N2\n1 O4294967295 :x\n"} {
+	for _, list := range []string{
+		"3 V5 N4294967294\n", "3 V5 N2\n1 O4294967295 :x\n",
+		// Lines that may be read and would have grown past what may be.
+		"3 V5" + strings.Repeat(" N9", 1363) + "\n",
+		"3 V5 N2\n1 W" + strings.Repeat("5", maxUidlistLine-8) + " :a\n",
+	} {
 		if _, err := merge(list, uidRecord{name: "a", uid: "b"}); !errors.Is(err, ErrUidlist) {
-			t.Errorf("%q: %v", list, err)
+			t.Errorf("%.60q: %v", list, err)
 		}
 	}
 }
@@ -85,6 +90,7 @@ func FuzzUidlist(f *testing.F) {
 	f.Add("3 V1700000000 N4 G0123\n1 PoldUIDL-two O2 :1700000002.M2P1.host,S=28,W=32\n2 :b\n", "1700000003.x", "uid")
 	f.Add("3 V5 N2\n1 W5 :a\n7 Pto", "a", "uid")
 	f.Add("", "a", "uid")
+	f.Add("3 V5"+strings.Repeat(" N9", 1363)+"\n9 :b\n", "a", "uid")
 	f.Fuzz(func(t *testing.T, list, name, uid string) {
 		if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\n") || uid == "" || storableUID(uid) != "" {
 			return
