@@ -116,11 +116,12 @@ func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, wh
 	p := &pull{r: id.r, text: text, whole: whole,
 		take: func(it *item, body io.Reader) error {
 			digester.Reset()
-			if _, err := io.CopyBuffer(digester, body, buf); err != nil {
+			names := new(telling)
+			if _, err := io.CopyBuffer(io.MultiWriter(digester, names), body, buf); err != nil {
 				return err
 			}
 			d := digester.Digest()
-			it.digest = &d
+			it.digest, it.telling = &d, names.found
 			return nil
 		},
 		proven: func(results []result) error {
@@ -139,12 +140,12 @@ func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, wh
 	return err
 }
 
-// byHead judges by the header. Another header may come of a server that changes headers: the body
-// decides then.
+// byHead judges by the header. Another header may come of a server that changes headers, and the same one
+// of another message if nothing in it is its own: the body decides then.
 func (id *identifier) byHead(res result) error {
 	it := res.it
 	known := id.r.st.Lookup(it.uid)
-	if res.err != nil || len(known) != 1 || known[0].Head != hexSum(it.digest.Head) {
+	if res.err != nil || len(known) != 1 || !it.telling || known[0].Head != hexSum(it.digest.Head) {
 		id.bodies = append(id.bodies, it)
 		return nil
 	}

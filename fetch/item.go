@@ -10,22 +10,23 @@ import (
 
 // An item is one message of the listing, and what becomes of it.
 type item struct {
-	num    int
-	uid    string          // "" if the server gave none
-	size   int64           // octets by LIST; -1 unknown
-	listed int             // how many messages of this session have this unique-id
-	nth    int             // which of them this is, by number: 1, 2, …
-	copy   int             // under which number of copy it is or will be recorded
-	id     string          // delivery id, once it is on its way
-	reason string          // why it is skipped, identified, left
-	tries  int             // how often it failed before
-	why    string          // for what reason it failed before
-	next   time.Time       // not tried before; zero: at once
-	aside  bool            // it goes to the quarantine
-	passes bool            // what it failed for may pass by itself
-	doubt  bool            // a command may have delivered it in an earlier run
-	told   bool            // why it stays was told of within the last day
-	digest *deliver.Digest // of what was retrieved to identify it
+	num     int
+	uid     string          // "" if the server gave none
+	size    int64           // octets by LIST; -1 unknown
+	listed  int             // how many messages of this session have this unique-id
+	nth     int             // which of them this is, by number: 1, 2, …
+	copy    int             // under which number of copy it is or will be recorded
+	id      string          // delivery id, once it is on its way
+	reason  string          // why it is skipped, identified, left
+	tries   int             // how often it failed before
+	why     string          // for what reason it failed before
+	next    time.Time       // not tried before; zero: at once
+	aside   bool            // it goes to the quarantine
+	passes  bool            // what it failed for may pass by itself
+	doubt   bool            // a command may have delivered it in an earlier run
+	told    bool            // why it stays was told of within the last day
+	digest  *deliver.Digest // of what was retrieved to identify it
+	telling bool            // its header has a field that no other message's has
 }
 
 // nextKey names a message in the state's "given out next".

@@ -53,6 +53,10 @@ func TestIdentify(t *testing.T) {
 	newHead := one // the server adds to the header
 	newHead.Text = "X-Seen: yes\r\n" + newHead.Text
 	twin := mail("a", 300)
+	alarm := pop3test.Message{UID: "a", Text: "Subject: alarm\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\n\r\nroom 1\r\n"} // as devices send them
+	alarm2 := alarm
+	alarm2.Text = strings.Replace(alarm.Text, "room 1", "room 2", 1)
+	bare, bare2 := pop3test.Message{UID: "a", Text: "\r\none\r\n"}, pop3test.Message{UID: "a", Text: "\r\ntwo\r\n"}
 	for _, tt := range []struct {
 		name     string
 		cfg      pop3test.Config
@@ -77,6 +81,14 @@ func TestIdentify(t *testing.T) {
 			listed: []pop3test.Message{newHead}, stored: []pop3test.Message{newHead}, said: "TOP 1 0,UIDL 1,RETR 1,UIDL 1,RETR 1,UIDL 1,DELE 1"},
 		{name: "the same header only", recorded: []state.Entry{delivered(one, recorded)},
 			listed: []pop3test.Message{sameHead}, said: "TOP 1 0,UIDL 1,DELE 1"}, // by design: the header decides
+		{name: "a header that tells nothing, another", recorded: []state.Entry{delivered(alarm, recorded)},
+			listed: []pop3test.Message{alarm2}, stored: []pop3test.Message{alarm2}, said: "TOP 1 0,UIDL 1,RETR 1,UIDL 1,RETR 1,UIDL 1,DELE 1"},
+		{name: "a header that tells nothing, another after a deletion", recorded: []state.Entry{tombstone(alarm, recorded)},
+			listed: []pop3test.Message{alarm2}, stored: []pop3test.Message{alarm2}, said: "TOP 1 0,UIDL 1,RETR 1,UIDL 1,RETR 1,UIDL 1,DELE 1"},
+		{name: "a header that tells nothing, the same", recorded: []state.Entry{delivered(alarm, recorded)},
+			listed: []pop3test.Message{alarm}, said: "TOP 1 0,UIDL 1,RETR 1,UIDL 1,DELE 1"},
+		{name: "no header, another", recorded: []state.Entry{tombstone(bare, recorded)},
+			listed: []pop3test.Message{bare2}, stored: []pop3test.Message{bare2}, said: "TOP 1 0,UIDL 1,RETR 1,UIDL 1,RETR 1,UIDL 1,DELE 1"},
 		{name: "the server does not delete", recorded: []state.Entry{tombstone(one, recorded)},
 			listed: []pop3test.Message{one}, said: "TOP 1 0,UIDL 1,DELE 1"},
 		{name: "identical twins, one recorded", recorded: []state.Entry{delivered(one, recorded)},
