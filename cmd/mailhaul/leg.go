@@ -74,23 +74,28 @@ func legStates(cfg *Config, account string) (paths []string, err error) {
 
 // arranged gives the account with its own destination first: that which the account's state, st, is of,
 // wherever it stands in the configuration now. Taken for another's, the state would claim messages that
-// never came there. If it is not configured any more, one with a state of its own goes on with that.
+// never came there, and one that has a state would get all of its messages again. If the state's is not
+// configured any more, one with a state of its own goes on with that; where none has, the account's was moved.
 func (a *Account) arranged(cfg *Config, st *state.File) *Account {
-	was := deliveredTo(st)
-	if was == "" || was == a.Deliver.String() {
-		return a
-	}
-	if i := slices.IndexFunc(a.Also, func(d Destination) bool { return d.String() == was }); i >= 0 {
-		b := *a
-		b.Deliver, b.Also = a.Also[i], append([]Destination{a.Deliver}, slices.Delete(slices.Clone(a.Also), i, i+1)...)
+	all := append([]Destination{a.Deliver}, a.Also...)
+	with := func(b Account, i int) *Account {
+		b.Deliver, b.Also = all[i], slices.Delete(slices.Clone(all), i, i+1)
 		return &b
 	}
-	b := a.to(a.Deliver)
-	if _, err := os.Stat(statePath(cfg, b.stateName())); err != nil {
-		return a // it was moved
+	was := deliveredTo(st)
+	if i := slices.IndexFunc(all, func(d Destination) bool { return d.String() == was }); i >= 0 {
+		return with(*a, i)
 	}
-	b.Also = a.Also
-	return b
+	for i, d := range all {
+		if was == "" && i > 0 {
+			break // the state may be of the first, which has not had anything yet
+		}
+		b := a.to(d)
+		if _, err := os.Stat(statePath(cfg, b.stateName())); err == nil {
+			return with(*b, i)
+		}
+	}
+	return a
 }
 
 // deliveredTo names the destination that a state is of, "" if it is of none yet.

@@ -82,9 +82,15 @@ func (m *program) markSeen(ctx context.Context, cfg *Config, a *Account, uids []
 }
 
 // alsoSeen records unique-ids as seen for those of the account's destinations whose the account's state,
-// st, is not.
+// st, is not; and in that, whose it is, so that it stays with that one before the first delivery, too.
 func alsoSeen(ctx context.Context, cfg *Config, a *Account, st *state.File, ids []peer.Seen) error {
-	for _, b := range a.arranged(cfg, st).apart() {
+	a = a.arranged(cfg, st)
+	if st.Len() > 0 && a.leg == "" && deliveredTo(st) == "" {
+		if err := st.SetNote(noteInto, a.Deliver.String(), time.Now()); err != nil {
+			return err
+		}
+	}
+	for _, b := range a.apart() {
 		st, err := openLocked(ctx, statePath(cfg, b.stateName()), b.identity(), 0)
 		if err != nil {
 			return err

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mailhaul/fetch/pop3/pop3test"
+)
+
+// legAccount is an account with several destinations, which change: NAME stands for the maildir NAME in
+// the directory of the test.
+type legAccount struct {
+	t   *testing.T
+	dir string
+	srv *pop3test.Server
+}
+
+func newLegAccount(t *testing.T, msgs ...pop3test.Message) *legAccount {
+	t.Helper()
+	srv, err := pop3test.NewServer(pop3test.Config{}, msgs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Close)
+	return &legAccount{t, t.TempDir(), srv}
+}
+
+// run runs mailhaul with these destinations, and wants the exit status.
+func (l *legAccount) run(status int, destinations string, args ...string) {
+	l.t.Helper()
+	var all []string
+	keep := false
+	for name := range strings.FieldsSeq(destinations) {
+		if name == "keep" {
+			keep = true
+			continue
+		}
+		all = append(all, fmt.Sprintf("{ maildir = %q }", filepath.Join(l.dir, name, "mail")))
+	}
+	config := write(l.t, l.dir, "c.toml", fmt.Sprintf("state_dir = %q\n[accounts.x]\nserver = %q\ntls = \"none\"\nuser = \"user\"\npassword = \"secret\"\nkeep = %v\ndeliver = [ %s ]\n",
+		l.dir+"/state", l.srv.Addr, keep, strings.Join(all, ", ")), 0o600)
+	if stdout, stderr, got := mailhaul(l.t, append([]string{"-c", config}, args...)...); got != status {
+		l.t.Fatalf("%v with %s: status %d, want %d\n%s%s", args, destinations, got, status, stdout, stderr)
+	}
+}
+
+// has wants so many copies of the messages of each unique-id in a destination.
+func (l *legAccount) has(name string, copies int, uids ...string) {
+	l.t.Helper()
+	files := storedAt(l.t, "maildir", filepath.Join(l.dir, name, "mail"))
+	for _, uid := range uids {
+		if n := ending(files, "end of "+uid+"\r\n"); n != copies {
+			l.t.Errorf("%s has %d copies of %s, want %d", name, n, uid, copies)
+		}
+	}
+}
+
+// block puts something in the way of a destination that was never made; it returns what takes it away.
+func (l *legAccount) block(name string) (unblock func()) {
+	l.t.Helper()
+	path := write(l.t, l.dir, name, "no directory", 0o600)
+	return func() {
+		if err := os.Remove(path); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+func legMessage(uid string) pop3test.Message {
+	return pop3test.Message{UID: uid, Text: "Subject: " + uid + "\r\n\r\nend of " + uid + "\r\n"}
+}
+
+// The account's own destination has never worked: whatever its place, and with or without it, the other
+// goes on with its own state.
+func TestLegOwnNeverWorked(t *testing.T) {
+	t.Parallel()
+	for _, next := range []string{"two", "two one", "one two"} {
+		t.Run(next, func(t *testing.T) {
+			l := newLegAccount(t, legMessage("a"), legMessage("b"))
+			unblock := l.block("one")
+			l.run(exCantCreat, "one two", "fetch")
+			l.has("two", 1, "a", "b")
+			unblock()
+			l.srv.Add(legMessage("c"))
+			l.run(exOK, next, "fetch")
+			l.has("two", 1, "a", "b", "c")
+			if strings.Contains(next, "one") {
+				l.has("one", 1, "a", "b", "c")
+			}
+			if left := l.srv.UIDs(); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+// A destination that is added retrieves what is still on the server, wherever it stands, also where the
+// account's own is gone.
+func TestLegAddedInPlaceOfOwn(t *testing.T) {
+	t.Parallel()
+	for _, next := range []string{"three two", "two three"} {
+		t.Run(next, func(t *testing.T) {
+			l := newLegAccount(t, legMessage("a"), legMessage("b"))
+			l.run(exOK, "keep one two", "fetch")
+			l.run(exOK, "keep two", "fetch")
+			l.run(exOK, "keep "+next, "fetch")
+			l.has("one", 1, "a", "b")
+			l.has("two", 1, "a", "b")
+			l.has("three", 1, "a", "b")
+		})
+	}
+}
+
+// What was marked as seen before anything was delivered is seen for all, in whatever order they stand later.
+func TestLegSeenThenReordered(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"one", "one two"} {
+		for _, next := range []string{"one two", "two one"} {
+			t.Run(first+" then "+next, func(t *testing.T) {
+				l := newLegAccount(t, legMessage("a"))
+				l.run(exOK, first, "state", "baseline", "x")
+				l.srv.Add(legMessage("b"))
+				l.run(exOK, next, "fetch")
+				l.has("one", 0, "a")
+				l.has("one", 1, "b")
+				if strings.Contains(first, "two") {
+					l.has("two", 0, "a")
+				}
+				l.has("two", 1, "b")
+				if left := l.srv.UIDs(); len(left) != 1 {
+					t.Errorf("left: %v", left)
+				}
+			})
+		}
+	}
+}
