@@ -107,7 +107,7 @@ func (r *run) place(p *plan, it *item) {
 	}
 	it.copy = it.nth
 	if it.uid == "" {
-		if r.opts.Keep || !r.noUIDL && r.missing() {
+		if r.opts.Keep || r.opts.Others.Hold != nil || !r.noUIDL && r.missing() {
 			put(&p.left, reasonNoUID)
 			return
 		}

@@ -137,3 +137,21 @@ func TestLegSeenThenReordered(t *testing.T) {
 		}
 	}
 }
+
+// A message without a unique-id, between others that have one, cannot be recorded for each destination.
+func TestLegWithoutUID(t *testing.T) {
+	t.Parallel()
+	bare := legMessage("bare")
+	bare.NoUID = true
+	l := newLegAccount(t, legMessage("a"), bare)
+	for range 3 {
+		l.run(exDataErr, "one two", "fetch")
+	}
+	l.has("one", 1, "a")
+	l.has("two", 1, "a")
+	for _, name := range []string{"one", "two"} {
+		if n := ending(storedAt(t, "maildir", filepath.Join(l.dir, name, "mail")), "end of bare\r\n"); n > 1 {
+			t.Errorf("%s has it %d times", name, n)
+		}
+	}
+}
