@@ -22,17 +22,28 @@ func run(argv []string) int {
 	defer stop()
 	m := &program{groups: groups, report: &report{out: os.Stdout, err: os.Stderr, journal: isJournal(os.Stderr)}}
 	err := m.execute(ctx, argv)
-	if err == nil {
-		err = m.report.lost
-	}
-	var told *toldError
-	if err != nil && !errors.As(err, &told) {
-		m.report.failure(nil, err)
-		for _, h := range m.report.cures.hints(err, nil) {
-			m.report.hint(h)
+	m.tellEnd(err)
+	if lost := m.report.lost; lost != nil {
+		if err == nil || !errors.Is(err, lost) {
+			m.tellEnd(lost)
+		}
+		if s := exitStatus(err); s == exOK || s == exTempFail {
+			err = lost
 		}
 	}
 	return exitStatus(err)
+}
+
+// tellEnd tells of an error that ends the program and was not told yet.
+func (m *program) tellEnd(err error) {
+	var told *toldError
+	if err == nil || errors.As(err, &told) {
+		return
+	}
+	m.report.failure(nil, err)
+	for _, h := range m.report.cures.hints(err, nil) {
+		m.report.hint(h)
+	}
 }
 
 // A program is one run of the command: what its options say.
@@ -103,6 +114,7 @@ func (m *program) app() *cli.App {
 		Name:    "mailhaul",
 		Usage:   "retrieve mail over POP3, deliver it, delete it on the server",
 		Version: versionName(buildInfo()),
+		Writer:  m.report,
 		Description: `mailhaul reads accounts from a TOML file, retrieves what is new, delivers it to a
 maildir, an mbox, a command or a mail server, records it, and only then deletes it on
 the server.

@@ -63,6 +63,15 @@ func (r *report) complain(prio byte, text string) {
 	r.write(r.err, line)
 }
 
+// Write writes to standard output what is no line of ours: the library's help. It drops errors.
+func (r *report) Write(p []byte) (int, error) {
+	n, err := r.out.Write(p)
+	if err != nil && r.lost == nil {
+		r.lost = err
+	}
+	return n, err
+}
+
 func (r *report) write(w io.Writer, line string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
