@@ -24,7 +24,8 @@ type runLine struct {
 	Planned     bool      `json:"planned"`
 	Status      *int      `json:"status"`
 	Messages    *int      `json:"messages"`
-	Delivered   int       `json:"delivered"`
+	Accounts    int       `json:"accounts"`
+	Delivered   *int      `json:"delivered"`
 	Octets      int64     `json:"octets"`
 	Deleted     int       `json:"deleted"`
 	Quarantined int       `json:"quarantined"`
@@ -39,9 +40,11 @@ const maxRunLine = 1 << 20
 type tally struct {
 	accounts map[string]*tallied
 	runs     int
-	damaged  int  // lines that were no JSON of ours
-	lines    int  // the others
-	open     bool // the last line was not the end of a run
+	damaged  int               // lines that were no JSON of ours
+	lines    int               // the others
+	open     bool              // the last line was not the end of a run
+	barren   string            // why the last run did no account, "" if it did
+	pending  map[string]string // the last error of each account since a summary; "": of the run
 }
 
 // A tallied is an account in a tally.
@@ -94,7 +97,7 @@ func (t *tally) file(name string, damaged func(where, why string)) error {
 }
 
 func (t *tally) read(r io.Reader, damaged func(line int, why string)) error {
-	t.open = false
+	t.open, t.barren = false, ""
 	in := bufio.NewReaderSize(r, maxRunLine)
 	for n := 1; ; n++ {
 		line, err := in.ReadSlice('\n')
@@ -140,24 +143,34 @@ func (t *tally) line(text []byte) (why string) {
 }
 
 // take sums up a line. Those of other commands, of dry runs, and of types that later versions may
-// have, say nothing of what happened.
+// have, say nothing of what happened. An error alone does not, either: it may be of any of these.
 func (t *tally) take(l runLine) {
+	why := t.pending[l.Account]
+	if l.Type == "summary" {
+		delete(t.pending, l.Account)
+	}
 	switch {
-	case l.Type == "summary" && l.Messages == nil, l.Planned: // Messages: check has none
+	case l.Type == "summary" && (l.Messages == nil || l.Delivered == nil), l.Planned: // of check, of verify
 	case l.Type == "summary" && l.Account == "":
 		t.runs++
-		t.open = false
-	case l.Account == "":
+		t.open, t.barren = false, ""
+		if l.Accounts == 0 && *l.Status != exOK {
+			t.barren = fmt.Sprintf("failed with %d: %s", *l.Status, why)
+		}
 	case l.Type == "summary":
-		t.account(l.Account).end(l)
+		t.account(l.Account).end(l, why)
+	case l.Type == string(fetch.Failed) && !l.Warning:
+		if t.pending == nil {
+			t.pending = map[string]string{}
+		}
+		t.pending[l.Account] = l.Reason
+	case l.Account == "":
 	case l.Type == string(fetch.Account), l.Type == string(fetch.Message), l.Type == string(fetch.Deleted):
 		t.open = true
 		if a := t.account(l.Account); l.Time.After(a.begun) {
 			a.begun = l.Time
 		}
 		t.account(l.Account).tell(l)
-	case l.Type == string(fetch.Failed) && !l.Warning:
-		t.account(l.Account).pending = l.Reason
 	}
 }
 
@@ -184,20 +197,19 @@ func (t *tallied) tell(l runLine) {
 	}
 }
 
-// end takes in the end of a run. Files may come in any order, and concurrent runs in one.
-func (t *tallied) end(l runLine) {
+// end takes in the end of a run, and why it failed. Files may come in any order, and concurrent runs in one.
+func (t *tallied) end(l runLine, why string) {
 	t.runs++
 	if *l.Status != exOK {
 		t.failed++
 	}
-	t.sum.Delivered += l.Delivered
+	t.sum.Delivered += *l.Delivered
 	t.sum.Octets += l.Octets
 	t.sum.Deleted += l.Deleted
 	t.sum.Quarantined += l.Quarantined
 	t.took += time.Duration(l.Seconds * float64(time.Second))
 	if t.runs == 1 || !l.Time.Before(t.last) {
-		t.last, t.status, t.reason = l.Time, *l.Status, t.pending
+		t.last, t.status, t.reason = l.Time, *l.Status, why
 		t.sum.Messages, t.sum.Left = *l.Messages, l.Left
 	}
-	t.pending = ""
 }

@@ -55,6 +55,12 @@ func TestTallyBad(t *testing.T) {
 		{"well, then killed", []string{ok + endLine + begun}, "a"},
 		{"others", []string{failed + fmt.Sprintf(okLine, "b") + endLine}, "a"},
 		{"a dry run changes nothing", []string{failed + strings.Replace(later, `"seconds"`, `"planned":true,"seconds"`, 1) + strings.Replace(fmt.Sprintf(begunLine, "b"), `"retrieve":2`, `"retrieve":2,"planned":true`, 1)}, "a"},
+		{"a dry run that failed is none that was interrupted", []string{strings.Replace(failed, `"seconds"`, `"planned":true,"seconds"`, 1)}, ""},
+		{"nor is list or verify", []string{`{"v":1,"type":"error","time":"2025-03-04T09:00:00.000Z","account":"a","reason":"x","status":69}
+{"v":1,"type":"summary","time":"2025-03-04T09:00:00.000Z","account":"a","status":69}
+{"v":1,"type":"missing","time":"2025-03-04T09:00:00.000Z","account":"b"}
+{"v":1,"type":"summary","time":"2025-03-04T09:00:00.000Z","account":"b","recorded":1,"found":0,"missing":1,"messages":1,"new":0,"status":65}
+`}, ""},
 		{"other commands and later types", []string{ok + `{"v":1,"type":"check","time":"2025-03-04T09:00:00.000Z","account":"b","aspect":"login","result":"failed","status":77}
 {"v":1,"type":"summary","time":"2025-03-04T09:00:00.000Z","accounts":1,"failed":1,"status":77}
 {"v":1,"type":"later","time":"2025-03-04T09:00:00.000Z","account":"c","new":[1]}

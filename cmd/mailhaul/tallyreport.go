@@ -74,6 +74,8 @@ func (m *program) tallyFile(t *tally, name string, damaged func(error)) error {
 		return &runsError{fmt.Sprintf("%q has no line of a run: mailhaul fetch --json prints them", name)}
 	case t.open:
 		m.report.warn("", "%q: the last run was interrupted: of accounts that it did not come to nothing is known", name)
+	case t.barren != "":
+		m.report.warn("", "%q: the last run did no account: %s", name, t.barren)
 	}
 	return nil
 }
