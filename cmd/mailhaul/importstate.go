@@ -211,7 +211,7 @@ func (t *takeover) account(ctx context.Context, a *Account, lists []*seenList) (
 		}
 		t.taken(a, l, r, fresh, known)
 		if !t.dryRun {
-			if err := alsoSeen(ctx, t.cfg, a, st, r.ids); err != nil {
+			if err := t.alsoSeen(ctx, a, st, r.ids); err != nil {
 				return err
 			}
 		}

@@ -202,21 +202,28 @@ func (m *program) stateAdopt(c *cli.Context) error {
 			return err
 		}
 	}
-	if _, err := os.Stat(from); err != nil {
+	info, err := os.Stat(from)
+	if err != nil {
 		return usagef("%s has no state to adopt", visible(name))
 	}
-	if err := m.adopt(a, from, to); err != nil {
-		return err
+	for _, b := range cfg.Accounts {
+		if other, err := os.Stat(statePath(cfg, b.Name)); b != a && err == nil && os.SameFile(info, other) {
+			return usagef("%q is the state of %q, which is configured", name, b.Name)
+		}
 	}
 	further, err := legStates(cfg, accountOf(filepath.Base(from)))
 	if err != nil {
 		return err
 	}
+	// The account's own comes last: as long as it is not there, fetch does nothing for the account.
 	for _, from := range further {
 		_, leg, _ := strings.Cut(accountOf(filepath.Base(from)), legMark)
 		if err := m.adopt(a, from, statePath(cfg, a.Name+legMark+leg)); err != nil {
 			return err
 		}
+	}
+	if err := m.adopt(a, from, to); err != nil {
+		return err
 	}
 	return m.tell("%s: its state is %s, of user %s at %s", visible(a.Name), to, visible(a.User), visible(a.Server.Host))
 }

@@ -59,7 +59,8 @@ func readUIDs(in io.Reader) ([]string, error) {
 // markSeen records unique-ids that are never to be fetched, nor deleted by fetch: mailhaul has
 // not delivered them.
 func (m *program) markSeen(ctx context.Context, cfg *Config, a *Account, uids []string) error {
-	st, err := openLocked(ctx, statePath(cfg, a.Name), a.identity(), 0)
+	f := m.newFetcher(cfg)
+	st, err := f.openState(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (m *program) markSeen(ctx context.Context, cfg *Config, a *Account, uids []
 	}
 	fresh, known, err := recordSeen(st, ids)
 	if err == nil {
-		err = alsoSeen(ctx, cfg, a, st, ids)
+		err = f.alsoSeen(ctx, a, st, ids)
 	}
 	if err != nil {
 		return err
@@ -83,15 +84,15 @@ func (m *program) markSeen(ctx context.Context, cfg *Config, a *Account, uids []
 
 // alsoSeen records unique-ids as seen for those of the account's destinations whose the account's state,
 // st, is not; and in that, whose it is, so that it stays with that one before the first delivery, too.
-func alsoSeen(ctx context.Context, cfg *Config, a *Account, st *state.File, ids []peer.Seen) error {
-	a = a.arranged(cfg, st)
+func (f *fetcher) alsoSeen(ctx context.Context, a *Account, st *state.File, ids []peer.Seen) error {
+	a = a.arranged(f.cfg, st)
 	if st.Len() > 0 && a.leg == "" && deliveredTo(st) == "" {
 		if err := st.SetNote(noteInto, a.Deliver.String(), time.Now()); err != nil {
 			return err
 		}
 	}
 	for _, b := range a.apart() {
-		st, err := openLocked(ctx, statePath(cfg, b.stateName()), b.identity(), 0)
+		st, err := f.openState(ctx, b)
 		if err != nil {
 			return err
 		}
@@ -151,9 +152,10 @@ func (m *program) stateBaseline(c *cli.Context) error {
 }
 
 func (m *program) listUIDs(ctx context.Context, cfg *Config, a *Account) ([]string, error) {
-	f := m.newFetcher(cfg)
-	f.dryRun = true
-	st, err := f.openState(ctx, a)
+	st, err := a.readState(statePath(cfg, a.Name)) // whose damage markSeen tells of
+	if err == nil && st.New() {
+		err = m.newFetcher(cfg).orphan(a)
+	}
 	if err != nil {
 		return nil, err
 	}
