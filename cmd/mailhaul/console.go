@@ -85,6 +85,9 @@ func (m *program) consoleState(ctx context.Context, cfg *Config, a *Account, wai
 		m.report.warn(a.Name, "%v; the console goes on without it", err)
 		return nothingKnown()
 	}
+	if err == nil {
+		m.report.damage(a.Name, st)
+	}
 	return st, err
 }
 

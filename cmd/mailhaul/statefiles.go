@@ -52,7 +52,7 @@ func ofDestinations(cfg *Config, name string, all []*state.File) []*state.File {
 }
 
 // openStates locks and reads the states of a name that exist.
-func openStates(cfg *Config, name string) (all []*state.File, err error) {
+func (m *program) openStates(cfg *Config, name string) (all []*state.File, err error) {
 	paths, err := stateFiles(cfg, name)
 	if err != nil {
 		return nil, err
@@ -69,6 +69,7 @@ func openStates(cfg *Config, name string) (all []*state.File, err error) {
 		if err != nil {
 			return nil, errors.Join(err, closeStates(all))
 		}
+		m.report.damage(name, st)
 		all = append(all, st)
 	}
 	return all, nil

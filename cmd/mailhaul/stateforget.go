@@ -33,7 +33,7 @@ func (m *program) stateForget(c *cli.Context) error {
 	if all {
 		return m.forgetAll(c, cfg, args[0], path, yes)
 	}
-	states, err := openStates(cfg, args[0])
+	states, err := m.openStates(cfg, args[0])
 	if err != nil {
 		return err
 	}
