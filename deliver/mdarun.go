@@ -62,12 +62,14 @@ func (c *Command) run(parent context.Context, x *execution) (string, error) {
 		// Wait has killed the command itself if it had to, and not its children. The group's id
 		// is not given away as long as one of them lives.
 		_ = signalGroup(cmd.Process, syscall.SIGKILL)
-		// What it did before is unknown, and the next message would fare no better.
-		why := fmt.Errorf("ended after its time-out of %v", c.o.Timeout)
+		// What it did before is unknown, and the next message may fare no better.
+		e := &Error{Target: c.name, Temporary: true}
 		if parent.Err() != nil {
-			why = context.Cause(parent)
+			e.Err = said(context.Cause(parent), &stdout, &stderr)
+			return "", e
 		}
-		return "", &Error{Target: c.name, Err: said(why, &stdout, &stderr), Temporary: true}
+		e.Err, e.Broke = said(fmt.Errorf("ended after its time-out of %v", c.o.Timeout), &stdout, &stderr), true
+		return "", e
 	}
 	if cmd.ProcessState == nil {
 		return "", classify(c.name, err)

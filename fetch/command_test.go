@@ -263,6 +263,11 @@ func TestReceiverDiesOfOne(t *testing.T) {
 	if got := p.taken(msgs); !slices.Equal(got, []int{1, 0, 1, 1}) {
 		t.Errorf("after two runs: %v", got)
 	}
+	// What may end this session, too, waits for one in which nothing is to be deleted.
+	if _, err := a.run(); err == nil {
+		t.Error("no error")
+	}
+	a.wantLeft("uid-2")
 	p.fail = nil
 	if _, err := a.run(); err != nil {
 		t.Error(err)

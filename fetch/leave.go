@@ -132,7 +132,7 @@ func (r *run) attempted(it *item, why error) {
 		e = known[0]
 	}
 	e.Time, e.Reason, e.Next = r.now, why.Error(), time.Time{}
-	mark(&e, passesField, false)
+	mark(&e, passesField, why == errReceiver) // as the error that ended the session did
 	if why == errReceiver && (r.inDoubt(it) || r.find == nil && r.next == it.nextKey()) {
 		mark(&e, doubtField, true) // it is not the first of the next run
 	}

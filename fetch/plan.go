@@ -209,10 +209,16 @@ func (r *run) want(p *plan, it *item, reason string) {
 	p.retrieve = append(p.retrieve, it)
 }
 
-// breaks tells whether sessions do not survive the attempt to retrieve the message. One lost
-// connection may be chance.
+// breaks tells whether sessions do not survive the attempt to retrieve the message, or to hand it over.
+// One lost connection may be chance.
 func (it *item) breaks() bool {
-	return it.why == errAbandoned.Error() || (it.why == errBroke.Error() || it.why == errNoRoom.Error()) && it.tries > 1
+	switch it.why {
+	case errAbandoned.Error():
+		return true
+	case errBroke.Error(), errNoRoom.Error(), errReceiver.Error():
+		return it.tries > 1
+	}
+	return false
 }
 
 // lacks tells whether the state knows messages that are not listed: then one without a unique-id

@@ -110,6 +110,7 @@ func TestPlan(t *testing.T) {
 		{name: "endless, nothing to be deleted", listed: []item{a, b}, known: []state.Entry{failed(errAbandoned, 1)}, want: "retrieve 3 1"},
 		{name: "broke once, others to be deleted", listed: []item{a, b}, known: []state.Entry{failed(errBroke, 1), of("b", entry(state.Delivered, day))}, want: "retrieve 1; identify 3"},
 		{name: "broke twice, others to be deleted", listed: []item{a, b}, known: []state.Entry{failed(errBroke, 2), of("b", entry(state.Delivered, day))}, want: "identify 3; left 1"},
+		{name: "its receiver failed twice, others to be deleted", listed: []item{a, b}, known: []state.Entry{failed(errReceiver, 2), of("b", entry(state.Delivered, day))}, want: "identify 3; left 1"},
 		{name: "in doubt", listed: []item{a, a2, b}, doubt: nextKey("b", 1), want: "retrieve 3 1 2"},
 		{name: "in doubt, the second of an id", listed: []item{a, a2, b}, doubt: nextKey("a", 2), want: "retrieve 2 1 3"},
 	} {
