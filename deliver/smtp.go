@@ -32,7 +32,6 @@ type SMTP struct {
 	name  string
 	spool *spool
 	c     *smtp.Client // nil: not connected
-	used  bool         // c has carried a message: it may have been closed for its silence since
 }
 
 // dotPatience is the least time that a server has to answer the final dot (RFC 5321, section
@@ -102,13 +101,14 @@ func (s *SMTP) give(ctx context.Context, sp *spooled) (string, error) {
 		return "", &Error{Target: s.name, Err: err, Message: true, Untouched: true}
 	}
 	opts := &smtp.MailOptions{Size: int64(len(sp.Trace)) + sp.Size, UTF8: !ascii(from + to)}
-	if s.c == nil {
+	waited := s.c != nil // for the message to come, or since the one before
+	if !waited {
 		if err := s.connect(ctx); err != nil {
 			return "", err
 		}
 	}
 	err = s.mail(from, opts)
-	if s.used && lost(err) {
+	if waited && lost(err) {
 		// It was closed while we were silent: nothing of the message has reached it.
 		if err := s.connect(ctx); err != nil {
 			return "", err
@@ -116,7 +116,6 @@ func (s *SMTP) give(ctx context.Context, sp *spooled) (string, error) {
 		err = s.mail(from, opts)
 	}
 	if err == nil {
-		s.used = true
 		err = s.c.Rcpt(to, nil)
 	}
 	var data *smtp.DataCommand

@@ -266,6 +266,19 @@ func TestSMTPAnotherSession(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// Also the first: what is handed over took its time to come.
+	for _, end := range []string{"421 too long", ""} {
+		s := newSMTP(t, SMTPOptions{Receiver: dialogue(t, []string{"220 x", "250 x", end}, whole)})
+		if _, err := put(s, "\r\nx\r\n"); err != nil {
+			t.Errorf("%q: %v", end, err)
+		}
+	}
+	// One that ends each session is not asked for ever.
+	dead := []string{"220 x", "250 x", ""}
+	s = newSMTP(t, SMTPOptions{Receiver: dialogue(t, dead, dead, whole)})
+	if _, err := put(s, "\r\nx\r\n"); err == nil {
+		t.Error("no error")
+	}
 }
 
 func TestSMTPConfiguration(t *testing.T) {

@@ -23,7 +23,7 @@ func (s *SMTP) connect(ctx context.Context) error {
 		}
 		return s.refused(err, true)
 	}
-	s.c, s.used = c, false
+	s.c = c
 	return nil
 }
 
