@@ -100,7 +100,7 @@ func (m *IMAP) Close() error {
 // Commit appends the staged messages, each after the yes to the one before: the server may refuse
 // one, and what stands behind it would be there twice if it were tried again with it.
 func (m *IMAP) Commit(ctx context.Context) (receipts []Receipt, err error) {
-	if m.c == nil && len(m.spool.staged) > 0 {
+	if len(m.spool.staged) > 0 && !m.awake(ctx) {
 		if err := m.connect(ctx); err != nil {
 			m.spool.reset()
 			return nil, err

@@ -50,6 +50,11 @@ func serveAppends(conn net.Conn, answers []string) []string {
 			ok = "* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\n" + ok
 		case "STATUS":
 			ok = "* STATUS INBOX (UIDNEXT 1 UIDVALIDITY 1)\r\n" + ok
+		case "NOOP":
+			if len(answers) > 0 && answers[0] == "silence" {
+				io.Copy(io.Discard, br)
+				return answers[1:]
+			}
 		case "APPEND":
 			answer := "+OK x"
 			if len(answers) > 0 {
@@ -113,6 +118,25 @@ func TestIMAPAppendAnswers(t *testing.T) {
 		if tt.message && (got != 3 || refused != 1) || !tt.message && (got != 1 || refused != 0) {
 			t.Errorf("%q: %d there, %d refused", tt.answer, got, refused)
 		}
+	}
+}
+
+// A session that has ended, or is no more known to what is in between, while the message was on its way, is
+// begun anew.
+func TestIMAPAnotherSession(t *testing.T) {
+	m := newIMAP(t, IMAPOptions{Receiver: appends(t)})
+	stageIMAP(t, m, 1, "Subject: x\r\n")
+	m.conn.Conn.Close()
+	<-m.c.Closed()
+	if got, err := m.Commit(context.Background()); len(got) != 1 || err != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+	m = newIMAP(t, IMAPOptions{Receiver: appends(t, "silence")})
+	m.o.Timeout = 100 * time.Millisecond
+	stageIMAP(t, m, 1, "Subject: x\r\n")
+	m.conn.last.Store(0)
+	if got, err := m.Commit(context.Background()); len(got) != 1 || err != nil {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 

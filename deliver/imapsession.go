@@ -93,6 +93,23 @@ func (m *IMAP) folder() error {
 	return nil
 }
 
+// maxSilence is how long a session may have been silent that is taken for one without being asked. Servers end
+// it after half an hour (RFC 3501, section 5.4), address translators forget it earlier.
+const maxSilence = time.Minute
+
+// awake tells whether there is a session still: the messages may have taken their time to come.
+func (m *IMAP) awake(ctx context.Context) bool {
+	if m.c == nil {
+		return false
+	}
+	select {
+	case <-m.c.Closed():
+		return false
+	default:
+	}
+	return m.conn.idle() < maxSilence || m.during(ctx, func() error { return m.c.Noop().Wait() }) == nil
+}
+
 // during does a step, with an end to the silence of the server and to the step if ctx ends. A step that
 // goes on for as long again after the connection was closed is left to itself, and the client with it: a
 // parenthesis in a list of capabilities makes the library go round in circles, and nothing but the end of
@@ -145,6 +162,9 @@ func newWatched(conn net.Conn) *watched { return &watched{Conn: conn, gone: make
 // touch says that something has happened.
 func (w *watched) touch() { w.last.Store(time.Now().UnixNano()) }
 
+// idle is for how long nothing has happened.
+func (w *watched) idle() time.Duration { return time.Since(time.Unix(0, w.last.Load())) }
+
 func (w *watched) Close() error {
 	defer w.once.Do(func() { close(w.gone) })
 	return w.Conn.Close()
@@ -175,7 +195,7 @@ func (w *watched) watch(timeout time.Duration) (stop func()) {
 				return
 			case <-t.C:
 			}
-			idle := time.Since(time.Unix(0, w.last.Load()))
+			idle := w.idle()
 			if idle >= timeout {
 				w.late.Store(true)
 				w.Close()
