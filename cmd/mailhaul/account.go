@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
 
 	"mailhaul/deliver"
 	"mailhaul/fetch"
+	"mailhaul/fetch/pop3"
 	"mailhaul/fetch/state"
 )
 
@@ -138,8 +140,11 @@ func (f *fetcher) runs(ctx context.Context, s *session, l *leg, opts fetch.Optio
 			return sum, err
 		}
 		// What was proven is recorded. The rest comes one command at a time.
-		s.pipelining, s.mixedUp = false, true
-		f.report.warn(s.a.Name, "%v; going on one command at a time, and so for 30 days", err)
+		s.pipelining, s.lockstep = false, lockstep
+		if !errors.Is(err, pop3.ErrProtocol) && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrDeadlineExceeded)) {
+			s.lockstep = once
+		}
+		f.report.warn(s.a.Name, "%v; going on one command at a time", err)
 	}
 }
 
@@ -169,9 +174,11 @@ func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
 		return st.SetNote(noteInto, a.Deliver.String(), time.Now())
 	}
 	opts.Came = f.report.came(a.Name)
+	told := f.dryRun || a.leg != ""
 	opts.Events = func(e fetch.Event) {
 		f.report.event(e)
-		if e.Type == fetch.Account && e.First && !f.dryRun && a.leg == "" {
+		if e.Type == fetch.Account && e.First && !told {
+			told = true // a second session of this run begins with an empty state, too
 			f.report.first(a, e.Messages, st.Path())
 		}
 	}

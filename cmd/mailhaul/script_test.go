@@ -195,7 +195,8 @@ var effects = map[string]pop3test.Effect{
 // carried out; drop and swap strike once.
 func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 	srv := serverOf(ts, args, 3)
-	effect, ok := effects[args[1]]
+	name, firstOnly := strings.CutSuffix(args[1], "-once")
+	effect, ok := effects[name]
 	if !ok {
 		ts.Fatalf("no effect %q", args[1])
 	}
@@ -208,6 +209,9 @@ func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 		f.Nth = 1 // what follows is to come out right
 	case pop3test.Insert:
 		f.After = pop3test.Whole
+	}
+	if firstOnly {
+		f.Nth = 1
 	}
 	ts.Check(srv.Inject(f))
 }

@@ -13,17 +13,6 @@ import (
 	"mailhaul/fetch/state"
 )
 
-// The notes of the state that are ours.
-const (
-	noteCaps     = "caps"     // what the server announced before the login
-	noteLockstep = "lockstep" // it announces PIPELINING and cannot do it
-	noteTarget   = "target"   // where messages were delivered
-	noteInto     = "into"     // where the last deliveries were begun
-)
-
-// noteAge is how long something remembered of the server is believed.
-const noteAge = 30 * 24 * time.Hour
-
 // A session makes logged-in clients for one account, and learns from each attempt.
 type session struct {
 	*fetcher
@@ -31,8 +20,8 @@ type session struct {
 	st         *state.File
 	tls        *tls.Config
 	secret     Secret
-	pipelining bool // send ahead where the server announces it
-	mixedUp    bool // it announced it, and mixed up its replies
+	pipelining bool   // send ahead where the server announces it
+	lockstep   string // what is to be noted of that it does not do it: once, lockstep, or "" for nothing
 	loggedIn   bool
 	ready      *pop3.Client // logged in, and free for another fetch.Run
 	used       string       // the mechanism of the last login
@@ -73,53 +62,17 @@ func (f *fetcher) newSession(ctx context.Context, a *Account, st *state.File) (*
 		}
 	}
 	now := time.Now()
-	s.pipelining = !a.NoPipelining && s.recall(noteLockstep, now) == ""
+	s.pipelining = !a.NoPipelining && s.recall(noteLockstep, now) != lockstep
 	if mode, caps, ok := strings.Cut(s.recall(noteCaps, now), "\n"); ok && mode == a.TLS {
-		if caps == noCaps {
+		switch caps {
+		case noCaps:
 			s.capa = false
-		} else {
+		case once: // ask again
+		default:
 			s.caps, s.known = strings.Split(caps, "\n"), true
 		}
 	}
 	return s, nil
-}
-
-// noCaps is remembered of a server that refuses CAPA, or hangs up on it.
-const noCaps = "-"
-
-// recall gives a note that is young enough.
-func (s *session) recall(name string, now time.Time) string {
-	value, at := s.st.Note(name)
-	if age := now.Sub(at); age < 0 || age > noteAge {
-		return ""
-	}
-	return value
-}
-
-// remember writes down what was learnt of the server, if it is new: an idle run changes no octet.
-func (s *session) remember() error {
-	if !s.loggedIn {
-		return nil
-	}
-	if err := s.warnOfExpiry(); err != nil || s.dryRun {
-		return err
-	}
-	now := time.Now()
-	note := func(name, value string) error {
-		if s.recall(name, now) == value {
-			return nil
-		}
-		return s.st.SetNote(name, value, now)
-	}
-	caps := noCaps
-	if s.capa {
-		caps = strings.Join(s.caps, "\n")
-	}
-	err := note(noteCaps, s.a.TLS+"\n"+caps)
-	if err == nil && s.mixedUp {
-		err = note(noteLockstep, "1")
-	}
-	return err
 }
 
 // client gives a client that is logged in: that of the session which is still open, or a new one.
