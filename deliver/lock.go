@@ -171,7 +171,7 @@ func (l *dotLock) held() bool {
 
 // touch tells others, who know only the lock file's age, that its owner is at work.
 func (l *dotLock) touch() {
-	if l != nil {
+	if l.held() {
 		now := time.Now()
 		os.Chtimes(l.path, now, now)
 	}

@@ -86,7 +86,11 @@ func NewMbox(path string, o MboxOptions) (*Mbox, error) {
 func (m *Mbox) name() string { return "mbox " + m.path }
 
 // failed makes an *Error of a failure of this mbox.
-func (m *Mbox) failed(err error) *Error { return classify(m.name(), err) }
+func (m *Mbox) failed(err error) *Error {
+	e := classify(m.name(), err)
+	e.Temporary = e.Temporary || errors.Is(err, errTakenOver)
+	return e
+}
 
 // look tells whether the mbox is one, or can become one.
 func (m *Mbox) look() error {
@@ -175,10 +179,12 @@ func (m *Mbox) Commit(ctx context.Context) ([]Receipt, error) {
 	some, hint, err := m.appendSome(l)
 	if err == nil && l.size == 0 {
 		// It was made just now, or by a run that did not come to this.
-		err = m.syncName(l.made)
+		if err = m.syncName(l.made); err != nil {
+			err = errors.Join(err, l.takeBack())
+		}
 	}
 	if err != nil {
-		return nil, m.failed(errors.Join(err, l.truncate(l.size), l.close()))
+		return nil, m.failed(errors.Join(err, l.close()))
 	}
 	n, m.hint = some, hint
 	receipts := make([]Receipt, n)
@@ -201,14 +207,6 @@ func (m *Mbox) syncName(made bool) error {
 		return nil
 	}
 	return err
-}
-
-// truncate cuts the mbox to its former size, for good.
-func (l *lockedMbox) truncate(size int64) error {
-	if err := l.f.Truncate(size); err != nil {
-		return fmt.Errorf("what was appended could not be removed: %w", err)
-	}
-	return l.f.Sync()
 }
 
 // Close unstages everything and frees the spool.

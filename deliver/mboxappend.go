@@ -17,10 +17,6 @@ import (
 // mboxBuffer is in which pieces an mbox is read and written.
 const mboxBuffer = 128 << 10
 
-// touchDotLock is how often others are told that the owner of a dot lock is at work. It is far
-// below what any program takes for the age of one left behind.
-const touchDotLock = 20 * time.Second
-
 // appendSome appends as many of the staged messages as there is room for, at least one: on a disk
 // that is nearly full, fewer than all are progress. What an attempt has left is cut off again.
 func (m *Mbox) appendSome(l *lockedMbox) (n int, hint string, err error) {
@@ -28,11 +24,22 @@ func (m *Mbox) appendSome(l *lockedMbox) (n int, hint string, err error) {
 		if hint, err = m.append(l, n); err == nil {
 			return n, hint, nil
 		}
-		terr := l.truncate(l.size)
+		if errors.Is(err, errTakenOver) {
+			return 0, "", err
+		}
+		terr := l.takeBack()
 		if terr != nil || n == 1 || !full(err) {
 			return 0, "", errors.Join(err, terr)
 		}
 	}
+}
+
+// takeBack cuts off what was appended.
+func (l *lockedMbox) takeBack() error {
+	if err := l.truncate(l.size); err != nil {
+		return fmt.Errorf("what was appended could not be removed: %w", err)
+	}
+	return nil
 }
 
 // full tells whether there was no room.
@@ -43,27 +50,28 @@ func full(err error) bool {
 // append writes the first n staged messages behind what is there, and syncs. It returns the hint
 // that finds the new end.
 func (m *Mbox) append(l *lockedMbox, n int) (hint string, err error) {
-	w, err := newEndWriter(l.f, l.size)
+	if err := l.held(); err != nil {
+		return "", err
+	}
+	w, err := newEndWriter(l, l.size)
 	if err != nil {
 		return "", err
 	}
 	bw := bufio.NewWriterSize(w, mboxBuffer)
 	bw.WriteString(unfinished(w.tail))
 	buf := make([]byte, 32<<10)
-	touched := time.Now()
 	for i, sp := range m.spool.staged[:n] {
 		if err := writeEntry(bw, sp, m.spool.reader(sp), m.stored[i], m.uidl == HeaderUIDL, buf); err != nil {
 			return "", err
-		}
-		if now := time.Now(); now.Sub(touched) > touchDotLock {
-			touched = now
-			l.dot.touch()
 		}
 	}
 	if err := bw.Flush(); err != nil {
 		return "", err
 	}
 	if err := l.f.Sync(); err != nil {
+		return "", err
+	}
+	if err := l.held(); err != nil { // who has it may have written over this
 		return "", err
 	}
 	return makeHint(l.info, w.end, w.tail), nil

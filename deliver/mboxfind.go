@@ -44,7 +44,7 @@ func (m *Mbox) find(l *lockedMbox, begin Begin) ([]Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &search{r: l.f, from: from, size: l.size, nonce: begin.Nonce, buf: make([]byte, mboxBuffer)}
+	s := &search{r: l, from: from, size: l.size, nonce: begin.Nonce, buf: make([]byte, mboxBuffer)}
 	if err := s.entries(); err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (m *Mbox) find(l *lockedMbox, begin Begin) ([]Receipt, error) {
 		}
 	}
 	if end < l.size {
-		if err := l.f.Truncate(end); err != nil {
+		if err := l.truncate(end); err != nil {
 			return nil, err
 		}
 	}

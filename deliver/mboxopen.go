@@ -8,19 +8,21 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // A lockedMbox is an mbox that nobody else changes until it is closed.
 type lockedMbox struct {
-	f     *os.File
-	info  fs.FileInfo
-	size  int64
-	made  bool // by us, just now
-	fcntl bool // lock held
-	dot   *dotLock
-	leave func()
+	f       *os.File
+	info    fs.FileInfo
+	size    int64
+	made    bool // by us, just now
+	fcntl   bool // lock held
+	dot     *dotLock
+	leave   func()
+	touched time.Time // the dot lock, when others were last told that its owner is at work
 }
 
 var (
@@ -76,6 +78,7 @@ func (m *Mbox) lock(l *lockedMbox) (err error) {
 		if l.dot, err = m.takeDotLock(); err != nil {
 			return fmt.Errorf("dot lock: %w", err)
 		}
+		l.touched = time.Now()
 	}
 	// A mail reader may have put another file in the place of the one that was opened.
 	if l.info, err = l.f.Stat(); err != nil {

@@ -23,7 +23,7 @@ func (m *Mbox) Stored(wanted func(size int64) bool) iter.Seq2[Stored, error] {
 			yield(Stored{}, m.failed(err))
 			return
 		}
-		s := &search{r: l.f, size: l.size, buf: make([]byte, mboxBuffer)}
+		s := &search{r: l, size: l.size, buf: make([]byte, mboxBuffer)}
 		err = s.all(func(e Stored) bool {
 			e.Where = m.path
 			return e.ID == "" && !wanted(e.Size) || yield(e, nil)
