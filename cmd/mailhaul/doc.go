@@ -41,7 +41,7 @@
 //	report                        tally, tallyreport
 //	init                          discovery, autoconfig, probe, initlogin, initwrite
 //	login                         logincode
-//	state                         stateforget, stateimport; statefiles (all of an account); arguments is shared with the others
+//	state                         stateforget, stateimport; statefiles (all of an account); arguments and input are shared with the others
 //	import                        package peer; importstate, importfirst, seenlist and seenresolve
 //	completion                    completionwords
 package main

@@ -113,7 +113,7 @@ func (m *program) fetch(c *cli.Context) error {
 // accountsToFetch reads the configuration and chooses from it.
 func (m *program) accountsToFetch(c *cli.Context, sel selection) (cfg *Config, accounts []*Account, err error) {
 	if c.IsSet("only-failed") {
-		if sel.only, err = m.failedIn(c.String("only-failed")); err != nil {
+		if sel.only, err = m.failedIn(c.Context, c.String("only-failed")); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -78,7 +79,7 @@ configuration, so that nothing is fetched again. FILE is then where it keeps the
 
 // importConfiguration prints the TOML. Nothing is written elsewhere.
 func (m *program) importConfiguration(c *cli.Context, p peer.Program) error {
-	imp, err := m.readPeer(p, c.Args().Slice())
+	imp, err := m.readPeer(c.Context, p, c.Args().Slice())
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func (m *program) importConfiguration(c *cli.Context, p peer.Program) error {
 
 // readPeer reads the configuration of another program: of the files, or of the usual ones where
 // none is named.
-func (m *program) readPeer(p peer.Program, files []string) (*peer.Import, error) {
+func (m *program) readPeer(ctx context.Context, p peer.Program, files []string) (*peer.Import, error) {
 	if len(files) == 0 {
 		if files = usualFiles(p); len(files) == 0 {
 			return nil, usagef("there is no configuration of %s where it usually is; name its file", p)
@@ -109,16 +110,15 @@ func (m *program) readPeer(p peer.Program, files []string) (*peer.Import, error)
 	}
 	var sources []peer.Source
 	for _, name := range files {
-		in := io.Reader(os.Stdin)
-		if name != "-" {
-			f, err := os.Open(name)
-			if err != nil {
-				return nil, peerFileError(name, err)
-			}
-			defer f.Close()
-			in = f
+		in, err := openInput(ctx, name)
+		if err != nil {
+			return nil, peerFileError(name, err)
 		}
+		defer in.Close()
 		text, err := io.ReadAll(io.LimitReader(in, maxPeerFile+1))
+		if errors.Is(err, errStopped) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, peerFileError(name, err)
 		}

@@ -53,7 +53,7 @@ func (m *program) importState(c *cli.Context, p peer.Program) error {
 			return err
 		}
 	}
-	lists, err := readSeen(p, files)
+	lists, err := readSeen(c.Context, p, files)
 	if err != nil {
 		return err
 	}

@@ -294,11 +294,11 @@ func FuzzOnlyFailed(f *testing.F) {
 			t.Fatal(err)
 		}
 		m := &program{report: &report{out: io.Discard, err: io.Discard}}
-		failed, err := m.failedIn(path)
+		failed, err := m.failedIn(t.Context(), path)
 		if err != nil && failed != nil {
 			t.Fatalf("%v and %v", failed, err)
 		}
-		again, _ := m.failedIn(path)
+		again, _ := m.failedIn(t.Context(), path)
 		if !maps.Equal(failed, again) {
 			t.Fatalf("%v, then %v", failed, again)
 		}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -85,11 +87,11 @@ func shownFile(name string) string {
 }
 
 // readSeen reads all files before anything is done with one. Each mailbox of a file is a list.
-func readSeen(p peer.Program, files []string) ([]*seenList, error) {
+func readSeen(ctx context.Context, p peer.Program, files []string) ([]*seenList, error) {
 	var lists []*seenList
 	for _, name := range files {
 		of := map[state.Identity]*seenList{}
-		err := readSeenFile(p, name, func(s peer.Seen) {
+		err := readSeenFile(ctx, p, name, func(s peer.Seen) {
 			id := state.Identity{Host: s.Host, User: s.User}
 			l := of[id]
 			if l == nil {
@@ -107,16 +109,16 @@ func readSeen(p peer.Program, files []string) ([]*seenList, error) {
 	return lists, nil
 }
 
-func readSeenFile(p peer.Program, name string, each func(peer.Seen)) error {
-	f := os.Stdin
-	if name != "-" {
-		var err error
-		if f, err = os.Open(name); err != nil {
+func readSeenFile(ctx context.Context, p peer.Program, name string, each func(peer.Seen)) error {
+	f, err := openInput(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for s, err := range peer.ReadSeen(p, shownFile(name), f) {
+		if errors.Is(err, errStopped) {
 			return err
 		}
-		defer f.Close()
-	}
-	for s, err := range peer.ReadSeen(p, shownFile(name), f) {
 		if err != nil {
 			return &seenError{p, err}
 		}

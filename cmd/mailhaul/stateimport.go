@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -22,15 +21,11 @@ func (m *program) stateImport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	in := io.Reader(os.Stdin)
-	if len(files) == 1 && files[0] != "-" {
-		f, err := os.Open(files[0])
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
+	in, err := openInput(c.Context, append(files, "-")[0])
+	if err != nil {
+		return err
 	}
+	defer in.Close()
 	uids, err := readUIDs(in)
 	if err != nil {
 		return err

@@ -2,11 +2,11 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"mailhaul/fetch"
@@ -79,15 +79,12 @@ func (t *tallied) bad() bool { return t.killed() || t.status != exOK }
 
 // file reads a file, or standard input if its name is "-". damaged is told of each line that is
 // no line of a run, with its number; it is left out.
-func (t *tally) file(name string, damaged func(where, why string)) error {
-	f := os.Stdin
-	if name != "-" {
-		var err error
-		if f, err = os.Open(name); err != nil {
-			return err
-		}
-		defer f.Close()
+func (t *tally) file(ctx context.Context, name string, damaged func(where, why string)) error {
+	f, err := openInput(ctx, name)
+	if err != nil {
+		return err
 	}
+	defer f.Close()
 	return t.read(f, func(line int, why string) {
 		if name == "-" {
 			name = "standard input"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,7 +47,7 @@ func (m *program) reportRuns(c *cli.Context) error {
 	t := &tally{}
 	var err error
 	for _, name := range c.Args().Slice() {
-		if err = m.tallyFile(t, name, func(err error) { m.report.failure(nil, err) }); err != nil {
+		if err = m.tallyFile(c.Context, t, name, func(err error) { m.report.failure(nil, err) }); err != nil {
 			m.report.failure(nil, err)
 			break
 		}
@@ -62,9 +63,9 @@ func (m *program) reportRuns(c *cli.Context) error {
 }
 
 // tallyFile adds a file. damaged is told of each line that is left out.
-func (m *program) tallyFile(t *tally, name string, damaged func(error)) error {
+func (m *program) tallyFile(ctx context.Context, t *tally, name string, damaged func(error)) error {
 	before := t.lines
-	err := t.file(name, func(where, why string) {
+	err := t.file(ctx, name, func(where, why string) {
 		damaged(&runsError{fmt.Sprintf("%s: %s: left out", visible(where), why)})
 	})
 	switch {
@@ -193,9 +194,9 @@ func (t *tallied) jsonLine(name string) string {
 }
 
 // failedIn gives the accounts that have to be done again by what a file says.
-func (m *program) failedIn(name string) (map[string]bool, error) {
+func (m *program) failedIn(ctx context.Context, name string) (map[string]bool, error) {
 	t := &tally{}
-	if err := m.tallyFile(t, name, func(err error) { m.report.warn("", "%v", err) }); err != nil {
+	if err := m.tallyFile(ctx, t, name, func(err error) { m.report.warn("", "%v", err) }); err != nil {
 		return nil, err
 	}
 	failed := map[string]bool{}
