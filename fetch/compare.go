@@ -44,6 +44,7 @@ type Counts struct {
 	Found                              int // of those, at the destination as they were
 	Older                              int // further copies with the account's trace field, known to the state no more
 	Unsettled                          int // delivered by a run that is under way or was interrupted: the next one records them
+	Quarantined                        int // delivered into a quarantine, which is not looked at
 	Missing, Extra, Changed, Undeleted int
 	New                                int // listed, and still to be delivered
 }
@@ -89,6 +90,9 @@ type recorded struct {
 func NewComparison(before *state.File, opts Options) *Comparison {
 	c := &Comparison{opts: opts, byBody: map[string][]*recorded{}, sizes: map[int64]bool{}, loose: map[string][]deliver.Stored{}}
 	for e := range before.All() {
+		if e.Status == state.Delivered && e.Quarantine != "" {
+			c.counts.Quarantined++
+		}
 		if (e.Status != state.Delivered && e.Status != state.Deleted) || e.Body == "" || e.Quarantine != "" {
 			continue // a quarantine is not the destination
 		}

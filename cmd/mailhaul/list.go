@@ -17,7 +17,7 @@ func (m *program) listCommand() *cli.Command {
 		Usage:     "show what is on the server",
 		ArgsUsage: "ACCOUNT",
 		Description: `Prints one line for each message: number, size, what is known of it (new, seen, delivered,
-deleted, failed) and unique-id. Off a terminal the columns are separated by tabs, and sizes
+quarantined, deleted, failed) and unique-id. Off a terminal the columns are separated by tabs, and sizes
 are octets.
 
    mailhaul list work
@@ -122,9 +122,13 @@ func topHeader(cmd *pop3.TextCmd) (header, error) {
 func statusOfMail(st *state.File, m mail) string {
 	if m.uid != "" {
 		for _, e := range st.Lookup(m.uid) {
-			if max(e.Copy, 1) == m.nth {
-				return string(e.Status)
+			if max(e.Copy, 1) != m.nth {
+				continue
 			}
+			if e.Status == state.Delivered && e.Quarantine != "" {
+				return "quarantined"
+			}
+			return string(e.Status)
 		}
 	}
 	return "new"

@@ -107,6 +107,9 @@ func (m *program) verifySummary(a *Account, v *verifier, status int) {
 	if !v.blind {
 		parts = append(parts, fmt.Sprintf("%d found", c.Found))
 	}
+	if c.Quarantined > 0 {
+		parts = append(parts, fmt.Sprintf("%d quarantined", c.Quarantined))
+	}
 	if c.Older > 0 {
 		parts = append(parts, fmt.Sprintf("%d older ones", c.Older))
 	}
@@ -135,6 +138,7 @@ func (v *verifier) jsonSummary(status int) string {
 		l.number("found", int64(c.Found))
 		l.number("older", int64(c.Older))
 		l.number("unsettled", int64(c.Unsettled))
+		l.number("quarantined", int64(c.Quarantined))
 		l.number("missing", int64(c.Missing))
 		l.number("extra", int64(c.Extra))
 		l.number("changed", int64(c.Changed))
