@@ -90,6 +90,8 @@ func statusOf(err error) int {
 		return exUsage
 	case is[*seenError](err):
 		return exDataErr
+	case is[*lostError](err):
+		return exIOErr
 	case is[*unmatchedError](err), is[*ConfigError](err), is[*state.IdentityError](err), is[*orphanError](err), is[*movedError](err),
 		errors.Is(err, state.ErrUnreadable), errors.Is(err, state.ErrExists), errors.Is(err, fetch.ErrKeepNeedsUIDL), errors.Is(err, deliver.ErrArgument):
 		return exConfig

@@ -96,6 +96,7 @@ func (m *program) fetch(c *cli.Context) error {
 	if metrics != "" {
 		m.report.listed = map[string]bool{}
 	}
+	outliveReader()
 	begun := time.Now()
 	results := f.all(ctx, accounts, c.Int("jobs"), c.Int("max-per-host"))
 	m.report.stopBar()

@@ -23,10 +23,9 @@ func run(argv []string) int {
 	m := &program{groups: groups, report: &report{out: os.Stdout, err: os.Stderr, journal: isJournal(os.Stderr)}}
 	err := m.execute(ctx, argv)
 	m.tellEnd(err)
-	if lost := m.report.lost; lost != nil {
-		if err == nil || !errors.Is(err, lost) {
-			m.tellEnd(lost)
-		}
+	if m.report.lost != nil {
+		lost := &lostError{m.report.lost}
+		m.tellEnd(lost)
 		if s := exitStatus(err); s == exOK || s == exTempFail {
 			err = lost
 		}
@@ -71,6 +70,11 @@ type toldError struct{ error }
 
 func (e *toldError) Unwrap() error { return e.error }
 
+// A lostError says that results could not be written.
+type lostError struct{ error }
+
+func (e *lostError) Unwrap() error { return e.error }
+
 // A signalError says which signal stopped the program.
 type signalError struct{ signal os.Signal }
 
@@ -105,6 +109,11 @@ func untilSignal(parent context.Context, groups *deliver.Groups) (context.Contex
 	}()
 	return ctx, func() { signal.Stop(ch); cancel(nil) }
 }
+
+// outliveReader keeps SIGPIPE from ending the program where it has mail in hand: to a reader of the
+// results who has seen enough, as in `fetch -v | head`, the write fails, and the run goes on. Programs
+// that are started have the signal as it was, which they would not if it were ignored.
+func outliveReader() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // app declares the command line. Errors come back as they are: the library must neither print nor
 // exit, since locks are to be released and there is one place for the status.
