@@ -10,7 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/emersion/go-imap/v2/imapclient"
 )
 
 // appends is an IMAP server of one folder that answers each APPEND as it is told to: "+" asks for the
@@ -166,6 +169,52 @@ func TestIMAPSearchRefused(t *testing.T) {
 			t.Errorf("it was told %q", said)
 		}
 	}
+}
+
+// A message may take as long to be read back as it does, if only something comes.
+func TestIMAPFindSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		id := testID(1)
+		trace := "Received: from pop by host with POP3 id " + id + "\r\n\t; Wed, 25 Nov 2026 19:00:00 +0000\r\n"
+		here, there := net.Pipe()
+		done := make(chan struct{})
+		defer func() { there.Close(); <-done }()
+		go func() { // the server's side
+			defer close(done)
+			br := bufio.NewReader(there)
+			fmt.Fprint(there, "* OK [CAPABILITY IMAP4rev1] x\r\n")
+			for {
+				line, err := br.ReadString('\n')
+				if err != nil {
+					return
+				}
+				switch words := strings.Fields(line); words[1] {
+				case "EXAMINE":
+					fmt.Fprint(there, "* 1 EXISTS\r\n")
+				case "UID":
+					fmt.Fprintf(there, "* 1 FETCH (UID 5 BODY[] {%d}\r\n%s", len(trace)+2*20, trace)
+					for range 20 {
+						time.Sleep(50 * time.Second)
+						fmt.Fprint(there, "\r\n")
+					}
+					fmt.Fprint(there, ")\r\n")
+				}
+				tag, _, _ := strings.Cut(line, " ")
+				fmt.Fprint(there, tag+" OK x\r\n")
+			}
+		}()
+		m, err := NewIMAP(IMAPOptions{Receiver: Receiver{Login: plainLogin("x"), Timeout: time.Minute}, SpoolDir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.conn = newWatched(here)
+		m.c, m.validity = imapclient.New(m.conn, nil), 7
+		got, err := m.Find(Begin{Nonce: id[:nonceLen], Hint: "imap 7 5"})
+		if err != nil || len(got) != 1 || got[0].Size != 20 {
+			t.Errorf("%v, %v", got, err)
+		}
+		m.Close()
+	})
 }
 
 // A step that the library never ends is left, with its client, and the next one gets a connection.

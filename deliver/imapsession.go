@@ -146,7 +146,8 @@ func (m *IMAP) during(ctx context.Context, step func() error) error {
 }
 
 // A watched connection is closed when nothing comes or goes for too long while it is watched. The
-// library has deadlines of its own, and waits for the reply to a command for ever.
+// library waits for the reply to a command for ever, and lets no text take longer than five minutes, however
+// large it is: its own deadlines are not heeded.
 type watched struct {
 	net.Conn
 	last atomic.Int64 // Unix nanoseconds
@@ -161,6 +162,10 @@ func newWatched(conn net.Conn) *watched { return &watched{Conn: conn, gone: make
 
 // touch says that something has happened.
 func (w *watched) touch() { w.last.Store(time.Now().UnixNano()) }
+
+func (w *watched) SetDeadline(time.Time) error      { return nil }
+func (w *watched) SetReadDeadline(time.Time) error  { return nil }
+func (w *watched) SetWriteDeadline(time.Time) error { return nil }
 
 // idle is for how long nothing has happened.
 func (w *watched) idle() time.Duration { return time.Since(time.Unix(0, w.last.Load())) }
