@@ -101,6 +101,7 @@ func (r *Receiver) timeout() time.Duration {
 type patient struct {
 	net.Conn
 	timeout time.Duration
+	hurried bool // no read has longer, either, whatever deadline is set
 }
 
 func (p *patient) Write(b []byte) (int, error) {
@@ -111,4 +112,9 @@ func (p *patient) Write(b []byte) (int, error) {
 }
 
 // SetDeadline is of reads alone, since each write sets its own.
-func (p *patient) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
+func (p *patient) SetDeadline(t time.Time) error {
+	if most := time.Now().Add(p.timeout); p.hurried && t.After(most) {
+		t = most
+	}
+	return p.SetReadDeadline(t)
+}

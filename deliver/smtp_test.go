@@ -3,10 +3,12 @@ package deliver
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -278,6 +280,34 @@ func TestSMTPAnotherSession(t *testing.T) {
 	s = newSMTP(t, SMTPOptions{Receiver: dialogue(t, dead, dead, whole)})
 	if _, err := put(s, "\r\nx\r\n"); err == nil {
 		t.Error("no error")
+	}
+}
+
+// A silent server costs the time-out, not more, also where TLS is to be begun by a command.
+func TestSMTPSilent(t *testing.T) {
+	for _, lines := range [][]string{{}, {"220 x"}, {"220 x", "250-x\r\n250 STARTTLS"}, {"220 x", "250-x\r\n250 STARTTLS", "220 go on"}} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() { // the server's side
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			answer(conn, lines)
+			io.Copy(io.Discard, conn)
+		}()
+		s := newSMTP(t, SMTPOptions{Receiver: Receiver{Network: "tcp", Addr: l.Addr().String(), Timeout: 100 * time.Millisecond, StartTLS: true, TLS: &tls.Config{ServerName: "x"}}})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		err = s.connect(ctx)
+		var e *Error
+		if !errors.As(err, &e) || !e.Temporary || errors.Is(err, ErrLogin) || !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil {
+			t.Errorf("%q: %v", lines, err)
+		}
+		cancel()
 	}
 }
 

@@ -42,6 +42,10 @@ func (s *SMTP) open(ctx context.Context) (c *smtp.Client, err error) {
 	}()
 	switch {
 	case s.o.TLS != nil && s.o.StartTLS:
+		// The library waits for five minutes here, before it can be told otherwise.
+		p := conn.(*patient) // see dial
+		p.hurried = true
+		defer func() { p.hurried = false }()
 		if c, err = smtp.NewClientStartTLS(conn, s.o.TLS); err != nil {
 			return nil, startTLSError(err)
 		}
