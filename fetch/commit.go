@@ -129,6 +129,11 @@ func (v *retrieval) record(got []deliver.Receipt) error {
 		return err
 	}
 	next := v.nextBehind(len(got), es)
+	if !v.aside {
+		if err := v.r.recording(); err != nil {
+			return err
+		}
+	}
 	if err := v.r.st.Record(hint, next, es...); err != nil {
 		return err
 	}

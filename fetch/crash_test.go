@@ -165,7 +165,12 @@ func TestKilledThenEmpty(t *testing.T) {
 	for _, listed := range [][]pop3test.Message{nil, msgs} {
 		next := open(t, pop3test.Config{}, listed...)
 		next.dir = a.dir
+		recorded := 0 // what is found is recorded, too
+		next.opts.Record = func() error { recorded++; return nil }
 		next.clean()
+		if want := min(len(listed), 1); recorded != want {
+			t.Errorf("told %d times that deliveries are recorded, want %d", recorded, want)
+		}
 		next.want(msgs...)
 		next.wantEmpty()
 	}

@@ -27,6 +27,7 @@ type Options struct {
 	NoCapa      bool          // the server does not know CAPA, or hangs up on it: do not ask again
 	Others      Others        // the Runs for other destinations in this session
 	Begin       func() error  // called before the state is told that deliveries begin; nil = nothing
+	Record      func() error  // called before the state is told of what was delivered to t; nil = nothing
 	Events      func(Event)   // told of everything that happens; nil = nobody
 	NoSkipped   bool          // nobody wants to hear of messages that are left on purpose
 	Came        *atomic.Int64 // octets of the texts to be delivered are added as they come, and taken off if they have to come again; nil = nobody looks

@@ -33,6 +33,15 @@ func (r *run) hint() (string, error) {
 	return r.find.Hint()
 }
 
+// recording tells the caller that what was delivered is about to be recorded: what it notes in the state is
+// on disk with that.
+func (r *run) recording() error {
+	if r.opts.Record == nil {
+		return nil
+	}
+	return r.opts.Record()
+}
+
 // listed tells the state what the server lists, so that it can forget.
 func (r *run) listed() error {
 	if r.noUIDL {

@@ -95,6 +95,11 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine str
 	if len(es) == 0 {
 		return nil
 	}
+	if quarantine == "" {
+		if err := r.recording(); err != nil {
+			return err
+		}
+	}
 	if err := r.st.Record(b.Hint, b.Next, es...); err != nil {
 		return err
 	}

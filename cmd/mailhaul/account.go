@@ -74,7 +74,7 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 			continue
 		}
 		opts := f.options(l.a, l.st)
-		opts.Others.Undone = sum.Undone
+		opts.Record, opts.Others.Undone = l.remember, sum.Undone
 		if i < len(legs)-1 {
 			opts.Keep, opts.DeleteAfter, opts.Others.More = true, 0, true
 			tell := opts.Events
@@ -93,7 +93,6 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 			l.err = errors.Join(l.err, f.differing(a, differ))
 		}
 		sum = plus(sum, part)
-		l.err = errors.Join(l.err, l.remember(part.Delivered > 0))
 		if part.Deleted > 0 {
 			l.err = errors.Join(l.err, legs.bury())
 		}

@@ -243,11 +243,11 @@ func (ls legs) bury() error {
 	return nil
 }
 
-// remember notes the destination, once something was delivered to it: what is deleted on the server
-// leaves no other trace.
-func (l *leg) remember(delivered bool) error {
+// remember notes the destination before the first record of what was delivered to it: what is deleted on
+// the server leaves no other trace.
+func (l *leg) remember() error {
 	was, _ := l.st.Note(noteTarget)
-	if !delivered || was == l.a.Deliver.String() {
+	if was == l.a.Deliver.String() {
 		return nil
 	}
 	if was != "" {

@@ -39,9 +39,9 @@ func TestOpenTarget(t *testing.T) {
 				return &Account{Deliver: Destination{Maildir: filepath.Join(filepath.Dir(st.Path()), name)}}
 			}
 			l := leg{a: in("new"), st: st}
-			err := errors.Join(l.remember(true), st.Record("", "", message))
+			err := errors.Join(l.remember(), st.Record("", "", message))
 			l.a = in("old")
-			return errors.Join(err, l.remember(true))
+			return errors.Join(err, l.remember())
 		}, "new", deliver.ErrCreate, false},
 		{"changed after a kill", func(st *state.File) error {
 			_, err := st.Begin("", "")
