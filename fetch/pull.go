@@ -221,6 +221,11 @@ func (p *pull) receive(s sent) error {
 	default:
 		res.err = err
 	}
+	if res.err == nil && p.undo != nil && s.it.uid == "" && p.r.short(s.it, body.Octets()) != "" {
+		// It would stay, and nothing would tell the next run that it was delivered.
+		p.undo(1)
+		res.err = fmt.Errorf("its text came short (%d octets), and it has no unique-id", body.Octets())
+	}
 	p.release(s.it)
 	res.octets = body.Octets()
 	p.group = append(p.group, res)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mailhaul/fetch/pop3/pop3test"
+	"mailhaul/fetch/state"
 )
 
 // TestNoUIDL has servers without unique-ids.
@@ -81,4 +82,47 @@ func TestNoUIDOfOne(t *testing.T) {
 	}
 	a.want(msgs[0], msgs[2])
 	a.wantLeft("uid-1", "uid-2", "uid-3")
+}
+
+// A message without a unique-id that may not be deleted would be retrieved by each run.
+func TestNoUIDAndHeld(t *testing.T) {
+	msgs := mails(3, 200)
+	a := open(t, pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
+		if command == "UIDL" {
+			return strings.Replace(s.Do(command), " uid-2\r\n", "\r\n", 1), true
+		}
+		return "", false
+	}}, msgs...)
+	a.opts.Others.Hold = func(e state.Entry) bool { return false } // the other destination has all that has an id
+	for range 3 {
+		a.run()
+		a.srv.Wait()
+	}
+	a.want(msgs[0], msgs[2])
+	a.wantLeft("uid-2")
+}
+
+// A text that came short stays on the server. Without a unique-id nothing would tell the next run that
+// it was delivered.
+func TestNoUIDAndShort(t *testing.T) {
+	for _, reply := range []string{"+OK\r\n.\r\n", "+OK\r\nSubject: half\r\n\r\n.\r\n"} {
+		msgs := mails(20, 200)
+		a := open(t, pop3test.Config{NoUIDL: true, Faults: []pop3test.Fault{{On: "RETR 20", Do: pop3test.Answer, Text: reply}}}, msgs...)
+		a.caps = nil
+		for i := range 2 {
+			sum, err := a.run()
+			var left *LeftError
+			if !errors.As(err, &left) || left.Messages != 1 || sum.Delivered != 19*(1-i) {
+				t.Errorf("%+v, %v", sum, err)
+			}
+			a.srv.Wait()
+			a.srv.Mend()
+			a.srv.Inject(pop3test.Fault{On: "RETR 1", Do: pop3test.Answer, Text: "+OK\r\n.\r\n"})
+		}
+		a.want(msgs[:19]...)
+		a.wantLeft("uid-20")
+		a.srv.Mend()
+		a.clean()
+		a.want(msgs...)
+	}
 }
