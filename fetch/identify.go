@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strconv"
 
 	"mailhaul/deliver"
 	"mailhaul/fetch/pop3"
@@ -24,6 +23,9 @@ func (r *run) identify(ctx context.Context, p *plan) (others []*item, err error)
 	err = id.run(ctx, items)
 	if r.c.Err() != nil && err != nil {
 		r.shrink(id.done)
+		if ctx.Err() == nil && id.broken != nil && !errors.Is(err, ErrNoPipelining) {
+			id.noteBreak()
+		}
 	}
 	return id.others, err
 }
@@ -36,6 +38,8 @@ type identifier struct {
 	others []*item
 	renew  []state.Entry
 	done   int
+	topped bool  // a TOP was answered
+	broken *item // at which the session ended
 
 	namesakes map[string]*namesakes // by unique-id
 }
@@ -71,6 +75,10 @@ func (id *identifier) run(ctx context.Context, items []*item) error {
 		}
 	}
 	top := func(num int) *pop3.TextCmd { return id.r.c.Top(num, 0) }
+	if id.r.topBreaks() {
+		id.bodies = append(id.bodies, heads...)
+		heads = nil
+	}
 	if len(heads) > 0 && !id.r.caps.Has("TOP") {
 		// TOP is optional (RFC 1939, section 7): one is tried alone before many are sent.
 		refused, err := id.tryTop(ctx, top, heads[0])
@@ -86,6 +94,11 @@ func (id *identifier) run(ctx context.Context, items []*item) error {
 	}
 	if err := id.pull(ctx, top, false, heads, id.byHead); err != nil {
 		return err
+	}
+	if id.topped {
+		if err := id.r.st.SetNote(noteTop, "", id.r.now); err != nil {
+			return err
+		}
 	}
 	if err := id.pull(ctx, id.r.c.Retr, true, id.bodies, id.byBody); err != nil {
 		return err
@@ -125,6 +138,7 @@ func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, wh
 			return nil
 		},
 		proven: func(results []result) error {
+			id.topped = id.topped || !whole
 			for _, res := range results {
 				if err := judge(res); err != nil {
 					return err
@@ -137,6 +151,7 @@ func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, wh
 	if errors.Is(err, errAbandoned) {
 		return id.r.abandon(p.endless)
 	}
+	id.broken = p.broken
 	return err
 }
 
@@ -208,30 +223,4 @@ func (id *identifier) same(it *item, e state.Entry) error {
 		r.itemEvent(Skipped, it, Event{Reason: it.reason})
 	}
 	return nil
-}
-
-// notePortion is the state's note of how many messages a session may identify. A link that breaks
-// early would otherwise never let a session come from the first TOP to QUIT: what was identified
-// counts for nothing without it.
-const notePortion = "portion"
-
-// portion cuts what is to be identified down to what the last session could do.
-func (r *run) portion(items []*item) []*item {
-	value, _ := r.st.Note(notePortion)
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n >= len(items) {
-		return items
-	}
-	r.later = len(items) - n
-	return items[:n]
-}
-
-// shrink remembers that a session broke after it had identified done messages.
-func (r *run) shrink(done int) {
-	r.st.SetNote(notePortion, strconv.Itoa(max(1, done*3/4)), r.now)
-}
-
-// grow lets the next session do more than this one, which came to its end with so many.
-func (r *run) grow(done int) error {
-	return r.st.SetNote(notePortion, strconv.Itoa(2*max(1, done)), r.now)
 }

@@ -164,3 +164,54 @@ func copyOf(m pop3test.Message, at time.Time, copy int) state.Entry {
 	e.UID, e.Copy = "a", copy
 	return e
 }
+
+// A server that hangs up at TOP, as some do at each command that they do not know: in the end the texts
+// tell, and what is recorded is deleted.
+func TestTopHangsUp(t *testing.T) {
+	for _, announced := range []bool{false, true} {
+		for _, ahead := range []bool{false, true} {
+			msgs := mails(3, 200)
+			cfg := pop3test.Config{NoTOP: !announced, Faults: []pop3test.Fault{{On: "TOP *", Do: pop3test.Cut}}}
+			a := open(t, cfg, msgs...)
+			a.opts.Pipelining = ahead
+			for _, m := range msgs {
+				a.record(delivered(m, time.Now()))
+			}
+			for range 4 {
+				a.run()
+				a.srv.Wait()
+			}
+			a.want()
+			a.wantEmpty()
+			a.srv.Mend()
+			a.clean()
+			a.wantIdle()
+		}
+	}
+}
+
+// Recorded messages at which the server ends the session keep no other from being deleted.
+func TestBreaksCompared(t *testing.T) {
+	for _, ahead := range []bool{false, true} {
+		msgs := mails(6, 200)
+		a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "TOP 1 0", Do: pop3test.Cut}, {On: "RETR 1", Do: pop3test.Cut},
+			{On: "TOP 2 0", Do: pop3test.Cut}, {On: "RETR 2", Do: pop3test.Cut}}}, msgs...)
+		a.opts.Pipelining = ahead
+		for _, m := range msgs {
+			a.record(delivered(m, time.Now()))
+		}
+		for range 12 {
+			a.run()
+			a.srv.Wait()
+		}
+		a.want()
+		a.wantLeft("uid-1", "uid-2")
+		a.srv.Mend()
+		a.run() // one at a time
+		a.srv.Wait()
+		a.clean()
+		a.wantEmpty()
+		a.clean()
+		a.wantIdle()
+	}
+}

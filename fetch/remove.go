@@ -40,10 +40,7 @@ func (r *run) remove(p *plan) error {
 		}
 		return fmt.Errorf("%w (%d messages: the last session broke while they were looked at)", ErrNotDeleted, r.later)
 	}
-	if v, _ := r.st.Note(notePortion); v != "" {
-		return r.st.SetNote(notePortion, "", r.now)
-	}
-	return nil
+	return errors.Join(r.st.SetNote(notePortion, "", r.now), r.st.SetNote(noteCompared, "", r.now))
 }
 
 // lacksRetrieved tells whether a Run before in this session has retrieved what is not delivered here.

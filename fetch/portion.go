@@ -1,0 +1,71 @@
+package fetch
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// notePortion is the state's note of how many messages a session may identify. A link that breaks
+// early would otherwise never let a session come from the first TOP to QUIT: what was identified
+// counts for nothing without it.
+const notePortion = "portion"
+
+// noteCompared is the state's note of the unique-id at which the last session broke while it was
+// identified: the next begins behind it, so that a message which always breaks the session keeps no other
+// from being deleted.
+const noteCompared = "compared"
+
+// noteTop is the state's note of how many sessions, one after the other, broke at their first TOP.
+const noteTop = "top"
+
+const (
+	maxTopBreaks = 2                   // one may be chance
+	topBreaksAge = 30 * 24 * time.Hour // then TOP is tried again
+)
+
+// topBreaks tells whether the server hangs up at TOP, as some do at each command that they do not know.
+func (r *run) topBreaks() bool {
+	value, at := r.st.Note(noteTop)
+	n, _ := strconv.Atoi(value)
+	age := r.now.Sub(at)
+	return n >= maxTopBreaks && age >= 0 && age < topBreaksAge
+}
+
+// noteBreak remembers at which message the session broke, and whether that was at its first TOP. That it
+// cannot be written costs another session.
+func (id *identifier) noteBreak() {
+	r := id.r
+	r.st.SetNote(noteCompared, id.broken.uid, r.now)
+	if !r.topBreaks() && !id.topped && id.done == 0 {
+		value, _ := r.st.Note(noteTop)
+		n, _ := strconv.Atoi(value)
+		r.st.SetNote(noteTop, strconv.Itoa(n%maxTopBreaks+1), r.now)
+	}
+}
+
+// portion cuts what is to be identified down to what the last session could do, and begins behind the
+// message at which that broke.
+func (r *run) portion(items []*item) []*item {
+	if uid, _ := r.st.Note(noteCompared); uid != "" {
+		i := slices.IndexFunc(items, func(it *item) bool { return it.uid == uid })
+		items = slices.Concat(items[i+1:], items[:i+1])
+	}
+	value, _ := r.st.Note(notePortion)
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n >= len(items) {
+		return items
+	}
+	r.later = len(items) - n
+	return items[:n]
+}
+
+// shrink remembers that a session broke after it had identified done messages.
+func (r *run) shrink(done int) {
+	r.st.SetNote(notePortion, strconv.Itoa(max(1, done*3/4)), r.now)
+}
+
+// grow lets the next session do more than this one, which came to its end with so many.
+func (r *run) grow(done int) error {
+	return r.st.SetNote(notePortion, strconv.Itoa(2*max(1, done)), r.now)
+}
