@@ -24,6 +24,9 @@ func (r *run) settle() error {
 		}
 	}
 	if r.find == nil {
+		if len(r.items) == 0 {
+			return nil // as below
+		}
 		_, uid, _ := strings.Cut(b.Next, ":")
 		for i := range r.items {
 			if r.items[i].uid == uid && uid != "" {
