@@ -2,6 +2,8 @@ package fetch
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -195,5 +197,41 @@ func TestBreaksLessOften(t *testing.T) {
 	var left *LeftError
 	if _, err := a.run(); !errors.As(err, &left) || left.Temporary {
 		t.Error(err)
+	}
+}
+
+// TestTriedAlthoughDue: where each run has something to delete, a message that has broken sessions, or for
+// which there was no room, is tried all the same, in every other run that comes a day after the one before.
+func TestTriedAlthoughDue(t *testing.T) {
+	for _, why := range []error{errBroke, errNoRoom} {
+		day := 24 * time.Hour
+		a := open(t, pop3test.Config{Reply: refuse("again", "")}, mail("again", 100))
+		a.opts.Keep, a.opts.DeleteAfter = true, 24*day
+		a.record(state.Entry{UID: "again", Status: state.Failed, Time: time.Now(), Attempts: 2, Reason: why.Error()})
+		tried := func() (runs string) {
+			for i, pass := range []time.Duration{time.Hour, time.Hour, day, day, day, day, time.Hour, time.Hour, day, time.Hour} {
+				e := a.entries("again")[0]
+				for _, at := range []*time.Time{&e.Time, &e.Reported, &e.Next} {
+					if !at.IsZero() {
+						*at = at.Add(-pass)
+					}
+				}
+				old := mail(fmt.Sprint("old-", i), 200)
+				a.srv.Add(old)
+				a.record(e, delivered(old, time.Now().Add(-25*day)))
+				_, err := a.run()
+				a.srv.Wait()
+				if errors.Is(err, io.ErrUnexpectedEOF) {
+					runs += "x"
+				} else {
+					a.wantLeft("again")
+					runs += "-"
+				}
+			}
+			return runs
+		}
+		if got, want := tried(), "---x-x---x"; got != want {
+			t.Errorf("%v: tried %s, want %s", why, got, want)
+		}
 	}
 }

@@ -19,6 +19,9 @@ type item struct {
 	id      string          // delivery id, once it is on its way
 	reason  string          // why it is skipped, identified, left
 	tries   int             // how often it failed before
+	tried   time.Time       // when it failed last
+	late    bool            // it waits for what is to be deleted, and that was longer than a day ago
+	waited  bool            // it has, when it was late
 	why     string          // for what reason it failed before
 	next    time.Time       // not tried before; zero: at once
 	aside   bool            // it goes to the quarantine

@@ -18,6 +18,9 @@ const doubtField = "doubt=1"
 // runs in which it is not tried.
 const passesField = "temporary=1"
 
+// waitedField marks the entry of a message that was to be tried and has waited for a session to delete.
+const waitedField = "waited=1"
+
 // mark puts a field into an entry, or takes it away.
 func mark(e *state.Entry, field string, on bool) {
 	switch has := slices.Contains(e.Rest, field); {
@@ -89,13 +92,17 @@ func (r *run) remember(it *item, reason string, a attempt) error {
 	if e.Body == "" && e.Status != state.Failed {
 		return nil
 	}
-	if r.inDoubt(it) && !slices.Contains(e.Rest, doubtField) {
-		mark(&e, doubtField, true)
-	} else if it.told && !a.counts {
+	doubt, waits := r.inDoubt(it) && !slices.Contains(e.Rest, doubtField), it.late && !it.waited
+	if it.told && !a.counts && !doubt && !waits {
 		return nil
 	}
+	if doubt {
+		mark(&e, doubtField, true)
+	}
 	if e.Status == state.Failed {
-		e.Time = r.now
+		if a.counts || e.Time.IsZero() {
+			e.Time = r.now
+		}
 		if a.refused {
 			e.Refused++
 		}
@@ -110,6 +117,7 @@ func (r *run) remember(it *item, reason string, a attempt) error {
 		}
 		e.Reason = reason
 		mark(&e, passesField, a.temporary)
+		mark(&e, waitedField, it.late && !a.counts)
 		it.tries, it.next = e.Attempts, e.Next
 	}
 	if !it.told {
@@ -133,6 +141,7 @@ func (r *run) attempted(it *item, why error) {
 	}
 	e.Time, e.Reason, e.Next = r.now, why.Error(), time.Time{}
 	mark(&e, passesField, why == errReceiver) // as the error that ended the session did
+	mark(&e, waitedField, false)
 	if why == errReceiver && (r.inDoubt(it) || r.find == nil && r.next == it.nextKey()) {
 		mark(&e, doubtField, true) // it is not the first of the next run
 	}

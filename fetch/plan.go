@@ -72,9 +72,11 @@ func (r *run) plan() *plan {
 	})
 	if len(p.identify) > 0 {
 		// A session that deletes must come to its QUIT: what may keep it from that waits
-		// for one in which nothing is to be deleted.
+		// for one in which nothing is to be deleted. Where each deletes, it has its turn: a day
+		// after it was tried, it waits for one more session and no longer.
 		p.retrieve = slices.DeleteFunc(p.retrieve, func(it *item) bool {
-			if !it.breaks() && !it.aside && (it.tries == 0 || !r.caps.ExpiresRetrieved()) {
+			it.late = !r.recently(it.tried)
+			if !it.breaks() && !it.aside && (it.tries == 0 || !r.caps.ExpiresRetrieved()) || it.late && it.waited {
 				return false
 			}
 			it.reason = it.why
@@ -115,7 +117,7 @@ func (r *run) place(p *plan, it *item) {
 		return
 	}
 	if s, ok := p.shared[it.uid]; ok {
-		it.tries, it.why, it.doubt, it.passes, it.aside = s.of.tries, s.of.why, s.of.doubt, s.passes, s.of.aside
+		it.tries, it.tried, it.why, it.doubt, it.passes, it.aside = s.of.tries, s.of.tried, s.of.why, s.of.doubt, s.passes, s.of.aside
 		put(s.to, s.reason)
 		return
 	}
@@ -123,9 +125,10 @@ func (r *run) place(p *plan, it *item) {
 	known := r.known
 	failed := len(known) > 0 && known[0].Status == state.Failed
 	if failed {
-		it.tries, it.why = known[0].Attempts, known[0].Reason
+		it.tries, it.tried, it.why = known[0].Attempts, known[0].Time, known[0].Reason
 		it.doubt = slices.Contains(known[0].Rest, doubtField)
 		it.passes = slices.Contains(known[0].Rest, passesField)
+		it.waited = slices.Contains(known[0].Rest, waitedField)
 		it.aside = r.quarantines(it, known[0].Refused)
 		if it.listed == 1 && r.waits(known[0]) { // else nobody knows which of them it was
 			it.next = known[0].Next

@@ -25,7 +25,7 @@ func TestPlan(t *testing.T) {
 	}
 	second := func(e state.Entry) state.Entry { e.Copy = 2; return e }
 	failed := func(why error, tries int) state.Entry {
-		return state.Entry{UID: "a", Status: state.Failed, Time: now.Add(-day), Reason: why.Error(), Attempts: tries}
+		return state.Entry{UID: "a", Status: state.Failed, Time: now.Add(-time.Hour), Reason: why.Error(), Attempts: tries}
 	}
 	waiting := func(d time.Duration) state.Entry {
 		e := failed(errTooLarge, 3)
