@@ -52,10 +52,21 @@ func (r *run) listed() error {
 		roll = r.called()
 	}
 	warning, err := r.st.Listed(roll, r.now)
-	if warning == "" || err != nil {
+	strange, since := r.st.Note(noteStrange)
+	switch {
+	case err != nil:
 		return err
+	case len(r.items)+len(r.kept) == 0:
+		if warning == "" {
+			return nil
+		}
+		return r.warnDaily(noteWarned, warning)
+	case warning == "":
+		return r.st.SetNote(noteStrange, "", r.now)
+	case strange != "" && r.now.Sub(since) >= again:
+		return r.st.Believe(roll, r.now)
 	}
-	return r.warnDaily(noteWarned, warning)
+	return r.warnDaily(noteStrange, warning)
 }
 
 // warnDaily warns once a day, and notes in the state when it did.
@@ -78,8 +89,12 @@ func (r *run) called() *state.Roll {
 	return roll
 }
 
-// noteWarned is the state's note of what was last warned of about its listing, and when.
-const noteWarned = "warned"
+const (
+	// noteWarned is the state's note of what was last warned of about its listing, and when.
+	noteWarned = "warned"
+	// noteStrange is that for a listing without any known message, and since when there were no others.
+	noteStrange = "strange"
+)
 
 // entry is the state's line for a message that has become durable.
 func (r *run) entry(uid string, copy int, f deliver.Receipt) state.Entry {

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -125,4 +126,63 @@ func (n *noRoomFor) Deliver(ctx context.Context, m *deliver.Message) error {
 		return &deliver.Error{Target: "maildir", Err: syscall.ENOSPC}
 	}
 	return n.Finder.Deliver(ctx, m)
+}
+
+// Ten messages whose deletion was never confirmed are gone, and each new one is deleted in its turn: no
+// listing will ever have a known one. The state does not remember, nor warn, for ever.
+func TestNeverShared(t *testing.T) {
+	a := open(t, pop3test.Config{})
+	for _, m := range mails(12, 100) {
+		a.record(delivered(m, time.Now().Add(-time.Hour)))
+	}
+	later := func(d time.Duration) { // what the state tells was so much earlier
+		st, err := state.Open(a.statePath(), identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for e := range st.All() {
+			e.Time = e.Time.Add(-d)
+			if !e.Absent.IsZero() {
+				e.Absent = e.Absent.Add(-d)
+			}
+			defer a.record(e)
+		}
+		for _, name := range []string{noteStrange, noteWarned} {
+			if v, at := st.Note(name); v != "" {
+				if err := st.SetNote(name, v, at.Add(-d)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	warnings := 0
+	run := func(i int) {
+		a.srv.Add(mail(fmt.Sprint("new-", i), 100))
+		for range 2 { // the second listing is empty
+			a.clean()
+			for _, e := range a.events {
+				if e.Warning && !e.Repeated && strings.Contains(e.Reason, "none of the 12") {
+					warnings++
+				}
+			}
+		}
+	}
+	run(1)
+	run(2)
+	if warnings != 1 {
+		t.Errorf("warned %d times", warnings)
+	}
+	later(25 * time.Hour)
+	run(3)
+	if es := a.entries("uid-1"); len(es) != 1 || es[0].Absent.IsZero() {
+		t.Errorf("a day later: %+v", es)
+	}
+	later(31 * 24 * time.Hour)
+	run(4)
+	if warnings != 1 || len(a.entries("uid-1"))+len(a.entries("new-1"))+len(a.entries("new-4")) > 0 {
+		t.Errorf("at last: warned %d times, %+v", warnings, a.entries("uid-1"))
+	}
 }

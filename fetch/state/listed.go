@@ -27,6 +27,17 @@ const (
 // before the latest time in the file, none is forgotten and no absence begins either; with one that is far
 // past Newest none is forgotten, but its absence begins again. Nothing is written if nothing changes.
 func (f *File) Listed(roll *Roll, now time.Time) (warning string, err error) {
+	return f.listed(roll, now, false)
+}
+
+// Believe is Listed for a listing that shares nothing with the entries, as others for a day before it: it
+// is no accident. Where each message is deleted once it has come, no listing would ever have a known one.
+func (f *File) Believe(roll *Roll, now time.Time) error {
+	_, err := f.listed(roll, now, true)
+	return err
+}
+
+func (f *File) listed(roll *Roll, now time.Time, believed bool) (warning string, err error) {
 	seconds := now.Unix()
 	clock := seconds >= f.newest
 	far := seconds-f.before > int64(ahead/time.Second)
@@ -43,7 +54,7 @@ func (f *File) Listed(roll *Roll, now time.Time) (warning string, err error) {
 			shared++
 		}
 	}
-	strange := live >= manyEntries && shared == 0 && roll.n > 0
+	strange := !believed && live >= manyEntries && shared == 0 && roll.n > 0
 	switch {
 	case strange:
 		warning = fmt.Sprintf("the server lists none of the %d messages known to state file %q; none is forgotten", live, f.path)
