@@ -225,7 +225,7 @@ func systemStatus(err error) int {
 		return exTempFail
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return exTempFail
-	case is[syscall.Errno](err), is[*fs.PathError](err), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
+	case is[syscall.Errno](err), is[*fs.PathError](err), errors.Is(err, state.ErrChanged), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
 		errors.Is(err, io.ErrShortWrite):
 		return exIOErr
 	}

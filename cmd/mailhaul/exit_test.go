@@ -62,6 +62,7 @@ func TestExitStatus(t *testing.T) {
 
 		{"no destination", target(fmt.Errorf("%w: %w", deliver.ErrCreate, fs.ErrNotExist), false, false), 73},
 		{"disk full", target(&fs.PathError{Op: "write", Path: "/m", Err: syscall.ENOSPC}, false, false), 74},
+		{"state replaced while in use", fmt.Errorf("state file: %w", state.ErrChanged), 74},
 		{"state not writable", fmt.Errorf("state file: %w", &fs.PathError{Op: "write", Path: "/s", Err: syscall.EIO}), 74},
 
 		{"connection lost", &pop3.LostError{Waiting: "x", Err: io.EOF}, 75},

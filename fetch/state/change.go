@@ -13,9 +13,12 @@ import (
 var (
 	errReadOnly = errors.New("opened for reading only")
 	errClosed   = errors.New("already closed")
-	errChanged  = errors.New("changed by another program while in use")
 	errTooLong  = fmt.Errorf("a line of more than %d octets", maxLine)
 )
+
+// ErrChanged is matched (errors.Is) by the error of a write to a file that another program has replaced,
+// changed or removed since it was opened. Nothing is written then.
+var ErrChanged = errors.New("changed by another program while in use")
 
 // Which writes wait for the disk, and why the others need not. A power cut undoes a write that was
 // not synced, in whole or in part:
@@ -104,18 +107,18 @@ func (f *File) writable() error {
 	info, err := os.Stat(f.real)
 	if f.file == nil {
 		if err == nil {
-			return f.fail(errChanged)
+			return f.fail(ErrChanged)
 		}
 		return nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return f.fail(errChanged)
+		return f.fail(ErrChanged)
 	}
 	if err != nil {
 		return f.fail(err)
 	}
 	if !os.SameFile(info, f.info) || info.Size() != f.size {
-		return f.fail(errChanged)
+		return f.fail(ErrChanged)
 	}
 	return nil
 }

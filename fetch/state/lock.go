@@ -63,7 +63,7 @@ func acquire(path string) (*lock, error) {
 			}
 			l.release()
 			if try >= maxTries {
-				return nil, fmt.Errorf("lock of state file %q: %w", path, errors.Join(err1, err2, errChanged))
+				return nil, fmt.Errorf("lock of state file %q: %w", path, errors.Join(err1, err2, ErrChanged))
 			}
 			continue
 		}

@@ -168,7 +168,7 @@ func TestChangedMeanwhile(t *testing.T) {
 			_, err := f.Begin("", "")
 			check(t, err)
 			check(t, change(path))
-			if err := f.Record("", "", full("x")); !errors.Is(err, errChanged) {
+			if err := f.Record("", "", full("x")); !errors.Is(err, ErrChanged) {
 				t.Fatal(err)
 			}
 			if f.Lookup("x") != nil || f.End() == nil {
