@@ -118,7 +118,7 @@ func (r *run) run(ctx context.Context) error {
 	if err == nil && ctx.Err() == nil && !r.over {
 		var others []*item
 		if others, err = r.identify(ctx, p); err == nil {
-			err = main.run(others)
+			err = main.run(r.limit(p, others))
 		}
 	}
 	if err == nil {

@@ -30,6 +30,20 @@ func (r *run) identify(ctx context.Context, p *plan) (others []*item, err error)
 	return id.others, err
 }
 
+// limit leaves those of others over that would be more than this run is to retrieve.
+func (r *run) limit(p *plan, others []*item) []*item {
+	max := r.opts.MaxMessages - len(p.retrieve)
+	if r.opts.MaxMessages == 0 || len(others) <= max {
+		return others
+	}
+	for _, it := range others[max:] {
+		r.undone = true // its text was retrieved
+		r.sum.Skipped++
+		r.itemEvent(Skipped, it, Event{Reason: reasonLimit})
+	}
+	return others[:max]
+}
+
 // An identifier compares what is listed with what is recorded.
 type identifier struct {
 	r      *run

@@ -197,3 +197,24 @@ func TestLostBeforeListing(t *testing.T) {
 		t.Error("the state was written")
 	}
 }
+
+// A limit holds for messages, too, whose unique-id was another's.
+func TestLimitReused(t *testing.T) {
+	known, reused := mails(4, 200), mails(4, 200)
+	for i := range reused {
+		reused[i] = mail(fmt.Sprint("other-", i), 300)
+		reused[i].UID = known[i].UID
+	}
+	a := open(t, pop3test.Config{}, append(reused, mail("new", 200))...)
+	for _, m := range known {
+		a.record(delivered(m, time.Now()))
+	}
+	a.opts.MaxMessages = 2
+	for i, want := range []int{2, 2, 1} {
+		if sum := a.clean(); sum.Delivered != want || sum.Skipped != 3-min(i*2, 3) {
+			t.Errorf("run %d: %+v", i, sum)
+		}
+	}
+	a.want(append(reused, mail("new", 200))...)
+	a.wantEmpty()
+}
