@@ -72,6 +72,12 @@ func (r *run) list() error {
 		if r.c.Err() != nil {
 			return r.lost(err, n)
 		}
+		if e, _ := errors.AsType[*pop3.Error](err); e != nil && e.Code == "" && r.stat == 0 {
+			if list != nil { // there is nothing to list
+				list.Wait(0)
+			}
+			return r.c.Err()
+		}
 		if err := r.withoutUIDL(err); err != nil {
 			return err
 		}

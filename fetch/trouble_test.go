@@ -218,3 +218,18 @@ func TestLimitReused(t *testing.T) {
 	a.want(append(reused, mail("new", 200))...)
 	a.wantEmpty()
 }
+
+// Some servers refuse to list what is not there.
+func TestEmptyListingRefused(t *testing.T) {
+	for _, ahead := range []bool{true, false} {
+		a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "UIDL", Text: "no messages"}, {On: "LIST", Text: "no messages"}}})
+		a.opts.Pipelining = ahead
+		a.clean()
+		a.srv.Mend()
+		a.srv.Inject(pop3test.Fault{On: "UIDL", Text: "[SYS/TEMP] no spool"})
+		if _, err := a.run(); ahead && !errors.Is(err, ErrUIDLRefused) {
+			t.Error(err)
+		}
+		a.srv.Wait()
+	}
+}
