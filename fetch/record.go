@@ -57,7 +57,7 @@ func (r *run) listed() error {
 	case err != nil:
 		return err
 	case len(r.items)+len(r.kept) == 0:
-		if warning == "" {
+		if warning == "" || r.goneAsAsked() {
 			return nil
 		}
 		return r.warnDaily(noteWarned, warning)
@@ -67,6 +67,20 @@ func (r *run) listed() error {
 		return r.st.Believe(roll, r.now)
 	}
 	return r.warnDaily(noteStrange, warning)
+}
+
+// goneAsAsked tells whether all that is known was delivered to be deleted then: that it is gone, although
+// the server has not confirmed it, is no trouble. Runs for other destinations leave a warning to the last one.
+func (r *run) goneAsAsked() bool {
+	if r.opts.Keep {
+		return r.opts.Others.More
+	}
+	for e := range r.st.All() {
+		if e.Status != state.Deleted && (e.Status != state.Delivered || e.Reason != "") {
+			return false
+		}
+	}
+	return true
 }
 
 // warnDaily warns once a day, and notes in the state when it did.

@@ -233,3 +233,29 @@ func TestEmptyListingRefused(t *testing.T) {
 		a.srv.Wait()
 	}
 }
+
+// Where messages are deleted, an empty maildrop behind an unanswered QUIT is what was asked for.
+func TestGoneAsAsked(t *testing.T) {
+	a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "QUIT", Session: 1, Do: pop3test.Cut}}}, mails(3, 100)...)
+	if _, err := a.run(); !errors.Is(err, ErrNotDeleted) {
+		t.Error(err)
+	}
+	a.srv.Wait()
+	a.wantEmpty()
+	for range 2 {
+		a.clean()
+		for _, e := range a.events {
+			if e.Type == Failed {
+				t.Errorf("told %+v", e)
+			}
+		}
+	}
+	if len(a.entries("uid-1")) == 0 {
+		t.Error("forgotten at once: the listing may be wrong")
+	}
+	a.opts.Keep = true // then it is strange
+	a.clean()
+	if last := a.events[0]; !last.Warning {
+		t.Errorf("no warning: %+v", a.events)
+	}
+}
