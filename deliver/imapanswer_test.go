@@ -207,7 +207,8 @@ func TestIMAPFindSlow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.conn = newWatched(here)
+		p := &patient{Conn: here, timeout: time.Minute}
+		m.conn = newWatched(p, p)
 		m.c, m.validity = imapclient.New(m.conn, nil), 7
 		got, err := m.Find(Begin{Nonce: id[:nonceLen], Hint: "imap 7 5"})
 		if err != nil || len(got) != 1 || got[0].Size != 20 {

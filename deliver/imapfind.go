@@ -111,7 +111,7 @@ func (m *IMAP) sieve(nonce string) (uids imap.UIDSet, err error) {
 				if item.Literal == nil {
 					continue
 				}
-				text, err := io.ReadAll(io.LimitReader(item.Literal, traceLine))
+				text, err := io.ReadAll(io.LimitReader(heeded{item.Literal, m.conn}, traceLine))
 				if err != nil {
 					return nil, errors.Join(err, cmd.Close())
 				}
@@ -138,7 +138,7 @@ func (m *IMAP) receipt(msg *imapclient.FetchMessageData, nonce string) (r Receip
 				continue
 			}
 			var d Digest
-			if r.ID, d, err = readTraced(item.Literal, nonce); err != nil {
+			if r.ID, d, err = readTraced(heeded{item.Literal, m.conn}, nonce); err != nil {
 				return r, err
 			}
 			r.Size, r.Head, r.Sum = d.Size, d.Head, d.Sum

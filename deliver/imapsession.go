@@ -18,11 +18,11 @@ import (
 // connect makes the session ready: logged in, and the folder there.
 func (m *IMAP) connect(ctx context.Context) error {
 	m.drop()
-	conn, err := m.o.dial(ctx)
+	conn, p, err := m.o.dial(ctx)
 	if err != nil {
 		return m.failed(err, false)
 	}
-	m.conn = newWatched(conn)
+	m.conn = newWatched(conn, p)
 	if err := m.during(ctx, func() error { return m.open(ctx) }); err != nil {
 		m.conn.Close()
 		return m.failed(err, false)
@@ -139,6 +139,8 @@ func (m *IMAP) during(ctx context.Context, step func() error) error {
 		return context.Cause(ctx)
 	case conn.late.Load():
 		return fmt.Errorf("no answer within %v: %w", m.o.timeout(), os.ErrDeadlineExceeded)
+	case conn.p.endless(): // the library does not always pass it on
+		return errEndless
 	case errors.Is(err, net.ErrClosed):
 		return io.ErrUnexpectedEOF
 	}
@@ -150,6 +152,7 @@ func (m *IMAP) during(ctx context.Context, step func() error) error {
 // large it is: its own deadlines are not heeded.
 type watched struct {
 	net.Conn
+	p    *patient     // the same, below TLS
 	last atomic.Int64 // Unix nanoseconds
 	late atomic.Bool  // it was closed for its silence
 
@@ -158,7 +161,20 @@ type watched struct {
 	stuck bool          // a step did not end with it
 }
 
-func newWatched(conn net.Conn) *watched { return &watched{Conn: conn, gone: make(chan struct{})} }
+func newWatched(conn net.Conn, p *patient) *watched {
+	return &watched{Conn: conn, p: p, gone: make(chan struct{})}
+}
+
+// A heeded text is read from a watched connection by this program itself: it may be of any length.
+type heeded struct {
+	r io.Reader
+	w *watched
+}
+
+func (h heeded) Read(p []byte) (int, error) {
+	h.w.p.heard()
+	return h.r.Read(p)
+}
 
 // touch says that something has happened.
 func (w *watched) touch() { w.last.Store(time.Now().UnixNano()) }

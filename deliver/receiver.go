@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-sasl"
@@ -70,23 +72,23 @@ func aboutTLS(err error) bool {
 
 // dial connects, with TLS if that begins at once. The connection's deadlines are its own: a receiver
 // that takes nothing for Timeout is gone.
-func (r *Receiver) dial(ctx context.Context) (net.Conn, error) {
+func (r *Receiver) dial(ctx context.Context) (conn net.Conn, p *patient, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout())
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, r.Network, r.Addr)
+	conn, err = new(net.Dialer).DialContext(ctx, r.Network, r.Addr)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	conn = &patient{Conn: conn, timeout: r.timeout()}
+	p = &patient{Conn: conn, timeout: r.timeout()}
 	if r.TLS == nil || r.StartTLS {
-		return conn, nil
+		return p, p, nil
 	}
-	secure := tls.Client(conn, r.TLS)
+	secure := tls.Client(p, r.TLS)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, err
+		p.Close()
+		return nil, nil, err
 	}
-	return secure, nil
+	return secure, p, nil
 }
 
 func (r *Receiver) timeout() time.Duration {
@@ -96,15 +98,40 @@ func (r *Receiver) timeout() time.Duration {
 	return r.Timeout
 }
 
+// maxAnswer bounds what a server may say to one thing that it was told, in octets, beside the messages that
+// it is asked for: the libraries hold an answer in memory.
+const maxAnswer = 1 << 20
+
+var errEndless = fmt.Errorf("the server's answer does not end: more than %d octets", maxAnswer)
+
 // patient is a connection on which each write has so long. Reads have the deadline that is set: only
-// the protocol knows how long an answer may take.
+// the protocol knows how long an answer may take. It ends with an answer that is too long.
 type patient struct {
 	net.Conn
 	timeout time.Duration
-	hurried bool // no read has longer, either, whatever deadline is set
+	hurried bool         // no read has longer, either, whatever deadline is set
+	came    atomic.Int64 // octets since something was said, or since heard
 }
 
+func (p *patient) Read(b []byte) (int, error) {
+	if p.endless() {
+		return 0, errEndless
+	}
+	n, err := p.Conn.Read(b)
+	p.came.Add(int64(n))
+	return n, err
+}
+
+// heard says that what came until now was no part of an answer that is too long.
+func (p *patient) heard() { p.came.Store(0) }
+
+// endless tells whether the answer was too long.
+func (p *patient) endless() bool { return p.came.Load() > maxAnswer }
+
 func (p *patient) Write(b []byte) (int, error) {
+	if !p.endless() {
+		p.heard()
+	}
 	if err := p.SetWriteDeadline(time.Now().Add(p.timeout)); err != nil {
 		return 0, err
 	}

@@ -29,7 +29,7 @@ func (s *SMTP) connect(ctx context.Context) error {
 
 // open connects, begins TLS, says who we are and logs in.
 func (s *SMTP) open(ctx context.Context) (c *smtp.Client, err error) {
-	conn, err := s.o.dial(ctx)
+	conn, p, err := s.o.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,6 @@ func (s *SMTP) open(ctx context.Context) (c *smtp.Client, err error) {
 	switch {
 	case s.o.TLS != nil && s.o.StartTLS:
 		// The library waits for five minutes here, before it can be told otherwise.
-		p := conn.(*patient) // see dial
 		p.hurried = true
 		defer func() { p.hurried = false }()
 		if c, err = smtp.NewClientStartTLS(conn, s.o.TLS); err != nil {
