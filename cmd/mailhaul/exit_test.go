@@ -14,6 +14,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-smtp"
+
 	"mailhaul/cmd/mailhaul/peer"
 	"mailhaul/deliver"
 	"mailhaul/fetch"
@@ -156,6 +159,14 @@ func TestHints(t *testing.T) {
 		return &Account{Name: "w x", TLS: tls, User: user, Server: Server{Network: "tcp", Host: host, port: port}}
 	}
 	a := account("implicit", "pop.example.com", "995", "a@example.com")
+	relayed := account("implicit", "pop.example.com", "995", "a@example.com")
+	relayed.Deliver = Destination{Protocol: "smtp", Receiver: account("implicit", "mx.example.org", "465", "bob")}
+	relayed.Deliver.Receiver.ports = map[string]string{"implicit": "465", "starttls": "587"}
+	relayed.Deliver.Receiver.Server.Addr, relayed.Deliver.Receiver.Secret.Kind = "mx.example.org:465", "password_file"
+	appended := account("implicit", "pop.example.com", "995", "a@example.com")
+	appended.Deliver = Destination{Protocol: "imap", Mailbox: "INBOX", Receiver: account("implicit", "mx.example.org", "465", "bob")}
+	appended.Deliver.Receiver.Server.Addr, appended.Deliver.Receiver.Secret.Kind = "mx.example.org:465", "password_env"
+	taker := func(err error) error { return &deliver.Error{Target: "smtp mx.example.org:465", Err: err} }
 	tests := []struct {
 		err  error
 		a    *Account
@@ -184,6 +195,14 @@ func TestHints(t *testing.T) {
 		{&deliver.Error{Err: fmt.Errorf("%w: %w", deliver.ErrCreate, fs.ErrPermission)}, a, "user id"},
 		{&deliver.Error{Err: fmt.Errorf("%w: %w", deliver.ErrCreate, fs.ErrNotExist)}, a, "mounted"},
 		{usagef("x"), nil, ""},
+		// What is wrong with the server that takes the mail is not cured at the other.
+		{taker(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), relayed, ""},
+		{taker(&net.DNSError{Name: "mx.example.org", IsNotFound: true}), relayed, `no host "mx.example.org": is it spelt right under smtp?`},
+		{taker(fmt.Errorf("%w: %w", deliver.ErrLogin, tls.RecordHeaderError{})), relayed, `the server does not begin with TLS on port 465; on port 587 it is tls = "starttls"`},
+		{taker(fmt.Errorf("%w: %w", deliver.ErrLogin, &smtp.SMTPError{Code: 535, Message: "no"})), relayed, `is password_file of deliver right, for user "bob" at mx.example.org?`},
+		{taker(fmt.Errorf("%w: %w", deliver.ErrLogin, &smtp.SMTPError{Code: 502, Message: "no STARTTLS"})), relayed, ""},
+		{&deliver.Error{Target: `imap mx.example.org:465 "INBOX"`, Err: fmt.Errorf("%w: %w", deliver.ErrLogin, &imap.Error{Type: imap.StatusResponseTypeNo, Code: imap.ResponseCodeAuthenticationFailed})}, appended, "is password_env of deliver right"},
+		{taker(&smtp.SMTPError{Code: 550, Message: "no"}), relayed, ""},
 	}
 	for _, tt := range tests {
 		got := cures{}.hints(tt.err, tt.a)

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-smtp"
+
 	"mailhaul/deliver"
 	"mailhaul/fetch"
 	"mailhaul/fetch/pop3"
@@ -93,7 +96,52 @@ func (c cures) hints(err error, a *Account) []string {
 	if !output && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
 		return []string{"make room there (df, df -i, quota); what was not delivered is still on the server, and the next run goes on with it"}
 	}
+	if r := a.receiverOf(err); r != nil {
+		return receiverHints(err, r)
+	}
 	return c.connectionHints(err, a)
+}
+
+// receiverOf gives the destination that an error is about, if that is a mail server.
+func (a *Account) receiverOf(err error) *Destination {
+	e, ok := errors.AsType[*deliver.Error](err)
+	if !ok {
+		return nil
+	}
+	for _, d := range append([]Destination{a.Deliver}, a.Also...) {
+		if d.Receiver != nil && strings.HasPrefix(e.Target+" ", d.Protocol+" "+d.Receiver.Server.Addr+" ") {
+			return &d
+		}
+	}
+	return nil
+}
+
+// receiverHints knows the usual mistakes about a server that takes the mail: they are cured in deliver.
+func receiverHints(err error, d *Destination) []string {
+	var (
+		header tls.RecordHeaderError
+		dns    *net.DNSError
+		r      = d.Receiver
+	)
+	switch {
+	case errors.As(err, &header) && r.TLS == "implicit" && r.ports["starttls"] != "":
+		return []string{fmt.Sprintf(`the server does not begin with TLS on port %s; on port %s it is tls = "starttls"`, r.Server.Port(), r.ports["starttls"])}
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return []string{fmt.Sprintf("there is no host %q: is it spelt right under %s?", r.Server.Host, d.Protocol)}
+	case errors.Is(err, deliver.ErrLogin) && refusesSecret(err) && r.Secret.Kind != "":
+		return []string{fmt.Sprintf("is %s of deliver right, for user %q at %s?", r.Secret.Kind, r.User, r.Server.Host)}
+	}
+	return nil
+}
+
+// refusesSecret tells whether a mail server has said so (RFC 4954, section 6; RFC 5530, section 3), and not
+// that it has no TLS.
+func refusesSecret(err error) bool {
+	if e, ok := errors.AsType[*smtp.SMTPError](err); ok {
+		return e.Code/10 == 53
+	}
+	e, ok := errors.AsType[*imap.Error](err)
+	return ok && e.Code == imap.ResponseCodeAuthenticationFailed
 }
 
 func targetHints(err error) []string {
