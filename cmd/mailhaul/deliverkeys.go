@@ -27,8 +27,8 @@ var deliverTable = []deliverKey{
 	{name: "lmtp", set: receiver("lmtp", "none", map[string]string{"implicit": "24", "none": "24"})},
 	{name: "smtp", set: receiver("smtp", "implicit", map[string]string{"implicit": "465", "starttls": "587", "none": "25"})},
 	{name: "imap", set: receiver("imap", "implicit", map[string]string{"implicit": "993", "starttls": "143", "none": "143"})},
-	{name: "recipient", with: []string{"lmtp", "smtp"}, set: func(d *Destination, v any, _ string) (err error) { d.Recipient, err = asLine(v); return err }},
-	{name: "sender", with: []string{"lmtp", "smtp"}, set: func(d *Destination, v any, _ string) (err error) { d.Sender, err = asLine(v); return err }},
+	{name: "recipient", with: []string{"lmtp", "smtp"}, set: func(d *Destination, v any, _ string) (err error) { d.Recipient, err = asAddress(v, false); return err }},
+	{name: "sender", with: []string{"lmtp", "smtp"}, set: func(d *Destination, v any, _ string) (err error) { d.Sender, err = asAddress(v, true); return err }},
 	{name: "lock", with: []string{"mbox"}, set: func(d *Destination, v any, _ string) (err error) { d.Lock, err = asLocks(v); return err }},
 	{name: "uidl", with: []string{"maildir", "mbox"}, set: setUIDL},
 	{name: "folder", with: []string{"maildir", "imap"}, set: setFolder},
@@ -148,6 +148,22 @@ func asLocks(v any) ([]string, error) {
 		}
 	}
 	return locks, err
+}
+
+// asAddress reads an address of the envelope. What is none would be the null sender or, as the recipient,
+// refuse each message; with a placeholder only the message tells.
+func asAddress(v any, null bool) (string, error) {
+	s, _ := v.(string)
+	switch {
+	case null && s == "<>", strings.Contains(s, "%"):
+	case s == "" || strings.ContainsAny(s, "<> \t"):
+		how := "want an address without brackets"
+		if null {
+			how += `, or "<>" for the null one`
+		}
+		return "", errors.New(how)
+	}
+	return asLine(v)
 }
 
 func setUIDL(d *Destination, v any, _ string) error {

@@ -188,6 +188,11 @@ func TestTakersKilled(t *testing.T) {
 func TestReceiverProblems(t *testing.T) {
 	for _, tt := range []struct{ deliver, want string }{
 		{`lmtp = "unix:/run/lmtp"`, "recipient is missing"},
+		{`smtp = "h", recipient = "bob@h", sender = ""`, `sender: want an address without brackets, or "<>" for the null one`},
+		{`smtp = "h", recipient = "bob@h", sender = "<alice@h>"`, `sender: want an address without brackets, or "<>" for the null one`},
+		{`smtp = "h", recipient = "bob@h", sender = "alice h"`, `sender: want an address without brackets, or "<>" for the null one`},
+		{`smtp = "h", recipient = "<bob@h>"`, `recipient: want an address without brackets`},
+		{`smtp = "h", recipient = ""`, `recipient: want an address without brackets`},
 		{`lmtp = "mail.example.com", recipient = "a@b"`, `tls = "none" sends the mail in clear`},
 		{`lmtp = "127.0.0.1", recipient = "a@b", tls = "starttls"`, `tls = "starttls" does not go with lmtp`},
 		{`lmtp = "unix:/run/lmtp", recipient = "a@b", maildir = "/m"`, "want a table like"},
