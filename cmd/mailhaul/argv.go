@@ -84,6 +84,9 @@ func arrange(app *cli.App, argv []string) ([]string, error) {
 	for i, name := range path {
 		out = append(append(out, name), own[chain[i+1]]...)
 	}
+	if len(args) > 0 && find(commands, args[0]) != nil {
+		return nil, usagef("what follows -- is an argument: the command %q stands before it", args[0])
+	}
 	if len(args) > 0 && len(commands) > 0 {
 		return nil, unknownCommand(args[0], path, commands)
 	}

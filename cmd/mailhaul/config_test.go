@@ -114,6 +114,7 @@ func TestConfigProblems(t *testing.T) {
 		{"account name", "[accounts.\"-x\"]\n", []string{"1: accounts.-x: an account's name does not begin with -"}},
 		{"accounts", "accounts = 3\n", []string{"1: accounts: want tables, [accounts.NAME]"}},
 		{"account array", "[[accounts.x]]\nuser = \"u\"\n", []string{"1: accounts.x: want a table"}},
+		{"control character", "# \x01\n", []string{"1: : TOML files cannot contain control characters"}},
 		{"empty", "", []string{"0: : no accounts"}},
 		{"unix and TLS", strings.Replace(head, "pop.example.com", "unix:/run/pop", 1) + secret, []string{"1: accounts.work: TLS over a unix socket needs tls_server_name"}},
 		{"all at once", "[defaults]\nkep = true\n" + head + secret + "tls = 3\n[accounts.b]\nserver=\"h\"\nuser=\"u\"\ndeliver={maildir=\"/x\"}\n", []string{

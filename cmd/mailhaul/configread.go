@@ -135,5 +135,8 @@ func harmless(msg string) string {
 	if msg = msg[:cut]; msg == "" || strings.HasPrefix(msg, `"`) {
 		return "not valid TOML"
 	}
+	if strings.HasPrefix(msg, "TOML") {
+		return msg
+	}
 	return strings.ToLower(msg[:1]) + msg[1:]
 }

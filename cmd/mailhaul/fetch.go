@@ -62,6 +62,9 @@ func (m *program) fetch(c *cli.Context) error {
 	if c.IsSet("metrics") && (metrics == "" || m.report.dryRun) {
 		return usagef("option --metrics: want the name of a file, and no --dry-run, which writes none")
 	}
+	if c.IsSet("only-failed") && c.String("only-failed") == "" {
+		return usagef("option --only-failed: want the name of a file, or - for standard input")
+	}
 	sel, err := selected(c)
 	if err != nil {
 		return err
