@@ -87,6 +87,11 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		} else {
 			opts.Others.Hold, opts.Others.Retrieved = legs.hold(differ), func(uid string) bool { return came[uid] }
 		}
+		tell := opts.Events
+		opts.Events = func(e fetch.Event) {
+			s.listed = s.listed || e.Type == fetch.Account
+			tell(e)
+		}
 		var part fetch.Summary
 		part, l.err = f.runs(ctx, s, l, opts)
 		if l == legs.own() {

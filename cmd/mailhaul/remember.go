@@ -36,9 +36,10 @@ func (s *session) recall(name string, now time.Time) string {
 	return value
 }
 
-// remember writes down what was learnt of the server, if it is new: an idle run changes no octet.
+// remember writes down what was learnt of the server, if it is new: an idle run changes no octet. It makes
+// no state of a first run that came to nothing, or the next one would not say that it is the first.
 func (s *session) remember() error {
-	if !s.loggedIn {
+	if !s.loggedIn || s.st.New() && !s.listed {
 		return nil
 	}
 	if err := s.warnOfExpiry(); err != nil || s.dryRun {

@@ -23,6 +23,7 @@ type session struct {
 	pipelining bool   // send ahead where the server announces it
 	lockstep   string // what is to be noted of that it does not do it: once, lockstep, or "" for nothing
 	loggedIn   bool
+	listed     bool         // the server has told what is in the maildrop
 	ready      *pop3.Client // logged in, and free for another fetch.Run
 	used       string       // the mechanism of the last login
 
