@@ -146,8 +146,18 @@ func (s *SMTP) give(ctx context.Context, sp *spooled) (string, error) {
 	return s.o.redact(answer), nil
 }
 
-// dot ends the message and returns the server's yes.
+// dot ends the message and returns the server's yes, whose first digit counts (RFC 5321, section 4.2.1); the
+// library wants all three.
 func (s *SMTP) dot(data *smtp.DataCommand, to string) (string, error) {
+	answer, err := s.answerToDot(data, to)
+	var reply *smtp.SMTPError
+	if errors.As(err, &reply) && reply.Code/100 == 2 {
+		return reply.Message, nil
+	}
+	return answer, err
+}
+
+func (s *SMTP) answerToDot(data *smtp.DataCommand, to string) (string, error) {
 	if !s.o.LMTP {
 		r, err := data.CloseWithResponse()
 		if err != nil {

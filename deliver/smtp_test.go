@@ -259,6 +259,18 @@ func TestSMTPDoubt(t *testing.T) {
 	}
 }
 
+// Each reply of 2xx to the dot is a yes: what the server has taken must not be given to it again.
+func TestSMTPOtherYes(t *testing.T) {
+	for _, lmtp := range []bool{false, true} {
+		for _, yes := range []string{"200 taken", "251 taken", "252-taken\r\n252 it"} {
+			s := newSMTP(t, SMTPOptions{LMTP: lmtp, Receiver: dialogue(t, []string{"220 x", "250 x", "250 a", "250 b", "354 c", yes})})
+			if got, err := put(s, "\r\nx\r\n"); err != nil || len(got) != 1 || !strings.Contains(got[0].Where, "taken") {
+				t.Errorf("lmtp %v, %q: %v, %v", lmtp, yes, got, err)
+			}
+		}
+	}
+}
+
 // A session that the server has ended while nothing was said is begun anew.
 func TestSMTPAnotherSession(t *testing.T) {
 	whole := []string{"220 x", "250 x", "250 a", "250 b", "354 c", "250 yes"}
