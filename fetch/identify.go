@@ -21,7 +21,7 @@ func (r *run) identify(ctx context.Context, p *plan) (others []*item, err error)
 	}
 	id := &identifier{r: r, p: p, namesakes: map[string]*namesakes{}}
 	err = id.run(ctx, items)
-	if r.c.Err() != nil && err != nil {
+	if err != nil && (r.c.Err() != nil || id.shortOfTime(ctx)) {
 		r.shrink(id.done)
 		if ctx.Err() == nil && id.broken != nil && !errors.Is(err, ErrNoPipelining) {
 			id.noteBreak()

@@ -1,6 +1,8 @@
 package fetch
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -60,7 +62,16 @@ func (r *run) portion(items []*item) []*item {
 	return items[:n]
 }
 
-// shrink remembers that a session broke after it had identified done messages.
+// manyCompared is after how many a signal is taken for a time that was too short: timeout(1) sends one, too,
+// to each run.
+const manyCompared = 100
+
+// shortOfTime tells whether the next run had better not begin with as many again.
+func (id *identifier) shortOfTime(ctx context.Context) bool {
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) || ctx.Err() != nil && id.done >= manyCompared
+}
+
+// shrink remembers that a session broke, or was stopped, after it had identified done messages.
 func (r *run) shrink(done int) {
 	r.st.SetNote(notePortion, strconv.Itoa(max(1, done*3/4)), r.now)
 }

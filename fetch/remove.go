@@ -38,7 +38,7 @@ func (r *run) remove(p *plan) error {
 		if err := r.grow(len(gone)); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w (%d messages: the last session broke while they were looked at)", ErrNotDeleted, r.later)
+		return fmt.Errorf("%w (%d messages: the last session ended while they were looked at)", ErrNotDeleted, r.later)
 	}
 	return errors.Join(r.st.SetNote(notePortion, "", r.now), r.st.SetNote(noteCompared, "", r.now))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,6 +91,53 @@ func TestStopped(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestStoppedOften has a deadline that is too short for all that is to be compared before it is deleted:
+// each other run deletes some of it.
+func TestStoppedOften(t *testing.T) {
+	for _, ahead := range []bool{true, false} {
+		msgs := mails(400, 100)
+		var cancel context.CancelFunc
+		said := 0
+		a := open(t, pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
+			if strings.HasPrefix(command, "TOP ") {
+				if said++; said == 150 {
+					cancel()
+				}
+			}
+			return "", false
+		}}, msgs...)
+		a.opts.Pipelining = ahead
+		for _, m := range msgs {
+			a.record(delivered(m, time.Now()))
+		}
+		runs := 0
+		for ; runs < 20 && len(a.srv.UIDs()) > 0; runs++ {
+			var ctx context.Context
+			ctx, cancel = context.WithCancel(t.Context())
+			said = 0
+			if ahead { // of what is sent ahead little is compared
+				ctx = expiring{ctx}
+			}
+			a.runContext(ctx)
+			cancel()
+			a.srv.Wait()
+		}
+		a.want()
+		a.wantEmpty()
+		t.Logf("ahead %v: %d runs", ahead, runs)
+	}
+}
+
+// An expiring ends as a deadline does when it is cancelled.
+type expiring struct{ context.Context }
+
+func (e expiring) Err() error {
+	if e.Context.Err() != nil {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // TestStoppedWhileSilent has a server that goes silent: the run ends seconds behind the context.
