@@ -112,10 +112,13 @@ func (r *run) list() error {
 	}
 	r.items = merge(ids, sizes, max(r.stat, 0), r.noUIDL)
 	if ids != nil && ids.Ignored > 0 {
-		r.event(Event{Type: Failed, Warning: true, Reason: fmt.Sprintf("%d lines of the unique-id listing were not understood", ids.Ignored)})
+		return r.warnDaily(noteGarbled, fmt.Sprintf("%d lines of the unique-id listing were not understood", ids.Ignored))
 	}
 	return nil
 }
+
+// noteGarbled is the state's note that lines of the listing were not understood, which was warned of.
+const noteGarbled = "garbled"
 
 // many is how many messages a state knows before LIST waits until it is needed: the sizes of a
 // large maildrop of which all is kept cost the server more than one round trip costs us.

@@ -88,7 +88,7 @@ func (r *run) warnDaily(note, warning string) error {
 	told, at := r.st.Note(note)
 	repeated := told == warning && r.recently(at)
 	r.event(Event{Type: Failed, Reason: warning, Warning: true, Repeated: repeated})
-	if repeated {
+	if repeated || r.opts.DryRun {
 		return nil
 	}
 	return r.st.SetNote(note, warning, r.now)

@@ -259,3 +259,23 @@ func TestGoneAsAsked(t *testing.T) {
 		t.Errorf("no warning: %+v", a.events)
 	}
 }
+
+// Lines of a listing that are not understood are told of once a day.
+func TestGarbledListing(t *testing.T) {
+	a := open(t, pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
+		if command == "UIDL" {
+			return strings.Replace(s.Do(command), "\r\n.\r\n", "\r\nx\r\n.\r\n", 1), true
+		}
+		return "", false
+	}}, mails(2, 100)...)
+	a.opts.Keep = true
+	for i := range 3 {
+		a.clean()
+		for _, e := range a.events {
+			if e.Type == Failed && e.Repeated != (i > 0) {
+				t.Errorf("run %d: %+v", i, e)
+			}
+		}
+	}
+	a.wantIdle()
+}
