@@ -70,7 +70,9 @@ func play(conn net.Conn, parts []string, patience time.Duration) string {
 				if !say(tag) {
 					break
 				}
-				_, _ = io.CopyN(io.Discard, br, n+2)
+				if _, err := io.CopyN(io.Discard, br, n+2); err != nil {
+					break // it is not the one to say yes
+				}
 			}
 		}
 		if line == "DATA\r\n" && len(parts) > 0 && strings.HasPrefix(parts[0], "354") {
