@@ -92,7 +92,7 @@ func loadConfig(path string, needsSecret func(account string) bool) (*Config, er
 		files = append(files, rows)
 	}
 	if len(cfg.Accounts) == 0 && len(l.problems) == 0 {
-		l.report(main, nil, "no accounts: it needs at least one [accounts.NAME], or accounts_from")
+		l.report(main, nil, noAccounts)
 	}
 	if cfg.StateDir == "" {
 		if cfg.StateDir, err = defaultStateDir(); err != nil {
@@ -115,6 +115,9 @@ func loadConfig(path string, needsSecret func(account string) bool) (*Config, er
 	}
 	return cfg, nil
 }
+
+// noAccounts is the Problem of a file that is right as far as it goes.
+const noAccounts = "no accounts: it needs at least one [accounts.NAME], or accounts_from"
 
 type loader struct {
 	problems []Problem

@@ -99,10 +99,13 @@ func (s *setup) writable(flag string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if text, err := os.ReadFile(path); errors.Is(err, fs.ErrNotExist) || err == nil && strings.TrimSpace(string(text)) == "" {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return path, nil
 	}
 	cfg, err := loadConfig(path, nil)
+	if errors.As(err, &none) && len(none.Problems) == 1 && none.Problems[0].Text == noAccounts {
+		return path, nil // which this one will be the first of
+	}
 	if err != nil {
 		return "", err
 	}
