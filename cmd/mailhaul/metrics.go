@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"mailhaul/fetch/state"
 )
@@ -75,19 +76,20 @@ func (s samples) update(o outcome) {
 // merge puts outcomes into what an earlier run wrote. Accounts that did not take part keep theirs,
 // but those that are fetched no more are taken out: their last run would grow old for ever.
 func merge(all map[string]samples, cfg *Config, outcomes []outcome) {
-	for name := range all {
-		if a := cfg.Account(name); a == nil || a.Disabled {
-			delete(all, name)
-		}
+	kept := make(map[string]bool, len(cfg.Accounts))
+	for _, a := range cfg.Accounts {
+		kept[accountLabel(a.Name)] = !a.Disabled
 	}
+	maps.DeleteFunc(all, func(label string, _ samples) bool { return !kept[label] })
 	for _, o := range outcomes {
 		if errors.Is(o.err, state.ErrLocked) {
 			continue // the run that holds it has its own to tell
 		}
-		if all[o.account] == nil {
-			all[o.account] = samples{}
+		label := accountLabel(o.account)
+		if all[label] == nil {
+			all[label] = samples{}
 		}
-		all[o.account].update(o)
+		all[label].update(o)
 	}
 }
 
@@ -110,6 +112,14 @@ func exposition(all map[string]samples) string {
 		}
 	}
 	return b.String()
+}
+
+// accountLabel is what tells an account in the file, which has to be UTF-8.
+func accountLabel(account string) string {
+	if utf8.ValidString(account) {
+		return account
+	}
+	return visible(account)
 }
 
 var labelEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"mailhaul/fetch"
 	"mailhaul/fetch/state"
@@ -128,6 +129,33 @@ func TestMetrics(t *testing.T) {
 }
 
 // What is not ours is left as it is.
+// A name of a CSV file that is no UTF-8 would make the whole file unfit for a collector.
+func TestMetricsAreUTF8(t *testing.T) {
+	cfg := &Config{Accounts: []*Account{{Name: "m\xfcller"}, {Name: "m\xf6ller"}, {Name: "müller"}}}
+	path := filepath.Join(t.TempDir(), "m.prom")
+	for range 2 {
+		var outcomes []outcome
+		for _, a := range cfg.Accounts {
+			outcomes = append(outcomes, outcome{account: a.Name})
+		}
+		if err := writeMetrics(t.Context(), path, cfg, outcomes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !utf8.Valid(b) {
+		t.Error("not UTF-8")
+	}
+	for _, line := range []string{`mailhaul_runs_total{account="m\\xfcller"} 2`, `mailhaul_runs_total{account="m\\xf6ller"} 2`, `mailhaul_runs_total{account="müller"} 2`} {
+		if !strings.Contains(string(b), line+"\n") {
+			t.Errorf("no line %s in\n%s", line, b)
+		}
+	}
+}
+
 func TestMetricsLeavesOthersFiles(t *testing.T) {
 	dir := t.TempDir()
 	ours := exposition(map[string]samples{"a": {"mailhaul_up": 1}})

@@ -18,6 +18,7 @@ type runLine struct {
 	Type        string    `json:"type"`
 	Time        time.Time `json:"time"`
 	Account     string    `json:"account"`
+	Whole       []byte    `json:"account_base64"` // where the name is no UTF-8
 	Size        int64     `json:"size"`
 	Reason      string    `json:"reason"`
 	Warning     bool      `json:"warning"`
@@ -133,6 +134,9 @@ func (t *tally) line(text []byte) (why string) {
 		return "without a type or a time"
 	case l.Type == "summary" && l.Status == nil:
 		return "a summary without a status"
+	}
+	if len(l.Whole) > 0 {
+		l.Account = string(l.Whole)
 	}
 	t.lines++
 	t.take(l)

@@ -61,6 +61,7 @@ func TestTallyBad(t *testing.T) {
 {"v":1,"type":"missing","time":"2025-03-04T09:00:00.000Z","account":"b"}
 {"v":1,"type":"summary","time":"2025-03-04T09:00:00.000Z","account":"b","recorded":1,"found":0,"missing":1,"messages":1,"new":0,"status":65}
 `}, ""},
+		{"names that are no UTF-8", []string{fmt.Sprintf(failedLines, `m\ufffd","account_base64":"bfw=`) + strings.ReplaceAll(fmt.Sprintf(okLine, `m\ufffd","account_base64":"bfY=`), "05:00:01", "06:00:00")}, "m\xfc"},
 		{"other commands and later types", []string{ok + `{"v":1,"type":"check","time":"2025-03-04T09:00:00.000Z","account":"b","aspect":"login","result":"failed","status":77}
 {"v":1,"type":"summary","time":"2025-03-04T09:00:00.000Z","accounts":1,"failed":1,"status":77}
 {"v":1,"type":"later","time":"2025-03-04T09:00:00.000Z","account":"c","new":[1]}
