@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"os"
+	"path/filepath"
 
 	"mailhaul/fetch"
 )
@@ -13,6 +14,9 @@ import (
 func writeManifest(path string, findings []fetch.Finding) error {
 	if path == "-" {
 		return manifestTo(os.Stdout, findings)
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real // a link, such as /dev/stdout, is not what is meant
 	}
 	f, err := replace(path, "")
 	if err != nil {

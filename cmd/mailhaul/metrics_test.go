@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -239,5 +240,26 @@ func TestReplaceLink(t *testing.T) {
 	if unlock, err := lockFile(t.Context(), filepath.Join(dir, "lock"), 0); err == nil {
 		unlock()
 		t.Error("a link was locked")
+	}
+}
+
+// TestReplaceNoFile: as root a rename would put a file in the place of a device, such as /dev/null.
+func TestReplaceNoFile(t *testing.T) {
+	dir := t.TempDir()
+	fifo, link := filepath.Join(dir, "fifo"), filepath.Join(dir, "link")
+	if err := errors.Join(syscall.Mkfifo(fifo, 0o600), os.Symlink(fifo, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{fifo, link, dir} {
+		f, err := replace(path, "")
+		if err == nil {
+			f.discard()
+		}
+		if exitStatus(err) != exIOErr {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Error(entries, err)
 	}
 }

@@ -19,8 +19,11 @@ type replacement struct {
 
 // replace begins a file that save puts in place of path, readable and writable by us alone. tmp is its
 // name until then, in the same directory: a fixed one is for those who hold a lock, since what stands there
-// is of a crash, and removed; "" makes up one.
+// is of a crash, and removed; "" makes up one. What is no file, as a pipe or a device, stays what it is.
 func replace(path, tmp string) (*replacement, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("not a file")}
+	}
 	var f *os.File
 	var err error
 	if tmp == "" {
