@@ -28,6 +28,7 @@ var errLocked = errors.New("locked by another program")
 type dotLock struct {
 	path string
 	info fs.FileInfo // of our lock file, which tells it from that of somebody who took it over
+	file *os.File    // it stays open: else theirs may get its inode number, as on ext4
 }
 
 // newDotLock makes the lock file without waiting. The error matches errLocked while another
@@ -66,11 +67,18 @@ func linkNamed(path, text string) (*dotLock, error) {
 		return nil, err
 	}
 	defer os.Remove(unique)
-	defer f.Close()
+	l, err := linkOpened(f, unique, path, text)
+	if err != nil {
+		f.Close()
+	}
+	return l, err
+}
+
+func linkOpened(f *os.File, unique, path, text string) (*dotLock, error) {
 	if _, err := f.WriteString(text); err != nil {
 		return nil, err
 	}
-	err = os.Link(unique, path)
+	err := os.Link(unique, path)
 	info, serr := f.Stat()
 	if serr != nil {
 		return nil, serr
@@ -79,7 +87,7 @@ func linkNamed(path, text string) (*dotLock, error) {
 	if st, ok := info.Sys().(*syscall.Stat_t); err != nil && (!ok || st.Nlink != 2) {
 		return nil, err
 	}
-	return &dotLock{path, info}, nil
+	return &dotLock{path, info, f}, nil
 }
 
 // forbidden tells whether the directory does not let a lock file be made, so that a program may
@@ -182,6 +190,7 @@ func (l *dotLock) unlock() error {
 	if l == nil {
 		return nil
 	}
+	defer l.file.Close()
 	there, err := os.Lstat(l.path)
 	if err == nil && os.SameFile(there, l.info) {
 		err = os.Remove(l.path)

@@ -47,11 +47,19 @@ func linkUnnamed(path, text string) (*dotLock, error) {
 		return nil, errors.ErrUnsupported
 	}
 	f := os.NewFile(uintptr(fd), path)
-	defer f.Close()
+	l, err := nameLock(f, path, text)
+	if err != nil {
+		f.Close()
+	}
+	return l, err
+}
+
+// nameLock gives the file without a name its text, and then its name.
+func nameLock(f *os.File, path, text string) (*dotLock, error) {
 	if _, err := f.WriteString(text); err != nil {
 		return nil, err
 	}
-	err = unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
+	err := unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
 	switch {
 	case errors.Is(err, unix.EEXIST):
 		return nil, os.ErrExist
@@ -62,7 +70,7 @@ func linkUnnamed(path, text string) (*dotLock, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(path))
 	}
-	return &dotLock{path, info}, nil
+	return &dotLock{path, info, f}, nil
 }
 
 func bootID() string {

@@ -135,6 +135,7 @@ func (d *Maildir) addSurely(ctx context.Context, u *uidlistFile, wanted []uidRec
 		if !errors.Is(err, errTakenOver) {
 			return u, err
 		}
+		u.dot.unlock() // closes it: it is not ours
 		again, err := d.lockUidlist(ctx)
 		if err != nil {
 			return u, err
