@@ -44,7 +44,7 @@ func (r *run) announceSkipped(p *plan) {
 		r.itemEvent(Skipped, it, Event{Reason: it.reason})
 	}
 	for _, m := range r.kept {
-		reason := reasonKept
+		reason := r.stays()
 		if es := r.st.Lookup(m.UID); len(es) > 0 && es[0].Status == state.Seen {
 			reason = reasonSeen
 		}

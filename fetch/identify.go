@@ -232,7 +232,7 @@ func (id *identifier) same(it *item, e state.Entry) error {
 		id.renew = append(id.renew, e)
 		fallthrough
 	default:
-		it.reason = reasonKept
+		it.reason = r.stays()
 		r.sum.Skipped++
 		r.itemEvent(Skipped, it, Event{Reason: it.reason})
 	}

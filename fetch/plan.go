@@ -34,6 +34,7 @@ type shared struct {
 const (
 	reasonSeen     = "seen: taken over from another program"
 	reasonKept     = "kept on the server"
+	reasonThere    = "already delivered there"
 	reasonLimit    = "over the limit of messages for this run"
 	reasonDone     = "delivered"
 	reasonDelete   = "delivered by an earlier run"
@@ -154,7 +155,7 @@ func (r *run) place(p *plan, it *item) {
 	case it.listed == 1 && len(known) == 1:
 		r.placeKnown(p, it, known[0])
 	case r.opts.Keep && it.listed <= len(known) && !slices.ContainsFunc(known, func(e state.Entry) bool { return e.Status == state.Deleted || r.due(e.Time) }):
-		put(&p.skip, reasonKept)
+		put(&p.skip, r.stays())
 	default:
 		// Never by count: which is which only the body tells.
 		put(&p.identify, reasonCopies)
@@ -176,7 +177,7 @@ func (r *run) placeKnown(p *plan, it *item, e state.Entry) {
 	case r.due(e.Time):
 		it.reason = reasonExpired
 	default:
-		it.reason = reasonKept
+		it.reason = r.stays()
 		p.skip = append(p.skip, it)
 		return
 	}
@@ -187,6 +188,15 @@ func (r *run) placeKnown(p *plan, it *item, e state.Entry) {
 		return
 	}
 	p.identify = append(p.identify, it)
+}
+
+// stays is why a message that is recorded is not to be deleted by this Run. Whether it will be, one for another
+// destination decides, if that follows.
+func (r *run) stays() string {
+	if r.opts.Others.More {
+		return reasonThere
+	}
+	return reasonKept
 }
 
 // holds tells whether a message that is recorded may not be deleted yet.

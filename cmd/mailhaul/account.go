@@ -73,10 +73,10 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		if l.err != nil {
 			continue
 		}
-		opts := f.options(l.a, l.st)
+		opts := f.optionsOf(legs, l, differ)
 		opts.Record, opts.Others.Undone = l.remember, sum.Undone
+		opts.Others.Retrieved = func(uid string) bool { return came[uid] }
 		if i < len(legs)-1 {
-			opts.Keep, opts.DeleteAfter, opts.Others.More = true, 0, true
 			tell := opts.Events
 			opts.Events = func(e fetch.Event) {
 				if e.Type == fetch.Message || e.Type == fetch.Failed && e.Destination != "" { // the quarantine's
@@ -84,8 +84,6 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 				}
 				tell(e)
 			}
-		} else {
-			opts.Others.Hold, opts.Others.Retrieved = legs.hold(differ), func(uid string) bool { return came[uid] }
 		}
 		tell := opts.Events
 		opts.Events = func(e fetch.Event) {

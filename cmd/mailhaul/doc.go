@@ -7,7 +7,7 @@
 //	fetch      the accounts that are meant (selection.go)
 //	accounts   several at once, each with its own connection, states and targets
 //	account    one account: a fetch.Run for each of its destinations, in one session
-//	leg        one destination: its state (accountstate.go) and its target (target.go)
+//	leg        one destination: its state (arranged.go, accountstate.go) and its target (target.go)
 //	session    connect (way.go, tls.go), secret, login; remember has what is noted of the server
 //
 // Package fetch does the rest, and tells of it by events, which a report renders.

@@ -1,15 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"mailhaul/deliver"
@@ -27,91 +22,12 @@ type leg struct {
 	st     *state.File
 	target deliver.Target // nil in a dry run
 	err    error          // of this leg
+
+	planned map[string]bool // unique-ids that a dry run would retrieve
 }
 
 // legs are those of one account, the account's own last.
 type legs []*leg
-
-// legMark stands between the account and its destination in the name of a state. No account's name
-// has a control character.
-const legMark = "\x1f"
-
-// stateName is the name that the account's state bears.
-func (a *Account) stateName() string {
-	if a.leg == "" {
-		return a.Name
-	}
-	return a.Name + legMark + a.leg
-}
-
-// others gives the account once more for each further destination.
-func (a *Account) others() (all []*Account) {
-	for _, d := range a.Also {
-		all = append(all, a.to(d))
-	}
-	return all
-}
-
-// to gives the account with one destination, and the state that is made of it.
-func (a *Account) to(d Destination) *Account {
-	b := *a
-	b.Deliver, b.Also = d, nil
-	sum := sha256.Sum256([]byte(d.String()))
-	b.leg = fmt.Sprintf("%x", sum[:4]) // whatever their order in the configuration
-	return &b
-}
-
-// legStates gives the states that an account has for single destinations, configured or not.
-func legStates(cfg *Config, account string) (paths []string, err error) {
-	found, err := state.List(cfg.StateDir)
-	for _, s := range found {
-		if strings.HasPrefix(accountOf(filepath.Base(s.Path)), account+legMark) {
-			paths = append(paths, s.Path)
-		}
-	}
-	return paths, err
-}
-
-// arranged gives the account with its own destination first: that which the account's state, st, is of,
-// wherever it stands in the configuration now. Taken for another's, the state would claim messages that
-// never came there, and one that has a state would get all of its messages again. If the state's is not
-// configured any more, one with a state of its own goes on with that; where none has, the account's was moved.
-func (a *Account) arranged(cfg *Config, st *state.File) *Account {
-	all := append([]Destination{a.Deliver}, a.Also...)
-	with := func(b Account, i int) *Account {
-		b.Deliver, b.Also = all[i], slices.Delete(slices.Clone(all), i, i+1)
-		return &b
-	}
-	was := deliveredTo(st)
-	if i := slices.IndexFunc(all, func(d Destination) bool { return d.String() == was }); i >= 0 {
-		return with(*a, i)
-	}
-	for i, d := range all {
-		if was == "" && i > 0 {
-			break // the state may be of the first, which has not had anything yet
-		}
-		b := a.to(d)
-		if _, err := os.Stat(statePath(cfg, b.stateName())); err == nil {
-			return with(*b, i)
-		}
-	}
-	return a
-}
-
-// deliveredTo names the destination that a state is of, "" if it is of none yet.
-func deliveredTo(st *state.File) string {
-	into, _ := st.Note(noteInto)
-	target, _ := st.Note(noteTarget)
-	return cmp.Or(into, target)
-}
-
-// apart gives, of an account that is arranged, those whose state is not the account's.
-func (a *Account) apart() []*Account {
-	if a.leg == "" {
-		return a.others()
-	}
-	return append(a.others(), a.to(a.Deliver))
-}
 
 // openLegs opens states and targets. An error is about a state: without it nobody knows what may be
 // deleted. A target that cannot be opened is the error of its leg alone.
@@ -166,11 +82,29 @@ func (ls legs) failed() error {
 	if len(ls) == 1 {
 		return ls[0].err
 	}
-	errs := []error{ls.own().err}
+	errs := []error{ls.own().failure()}
 	for _, l := range ls[:len(ls)-1] {
-		errs = append(errs, l.err)
+		errs = append(errs, l.failure())
 	}
 	return errors.Join(errs...)
+}
+
+// A legError is a failure of one of several destinations.
+type legError struct {
+	error
+	destination string
+}
+
+func (e *legError) Unwrap() error { return e.error }
+
+// failure is the leg's error, with the name of the destination in what is about that.
+func (l *leg) failure() error {
+	return each(l.err, func(part error) error {
+		if !is[*deliver.Error](part) {
+			return part
+		}
+		return &legError{part, l.a.Deliver.String()}
+	})
 }
 
 func (ls legs) close() error {
@@ -182,6 +116,37 @@ func (ls legs) close() error {
 		errs = append(errs, l.st.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// optionsOf are what a fetch.Run or a Comparison is to do for one of them. The last alone deletes; see hold
+// for differ.
+func (f *fetcher) optionsOf(ls legs, l *leg, differ map[string]bool) fetch.Options {
+	opts := f.options(l.a, l.st)
+	if len(ls) > 1 {
+		opts.Events = l.named(opts.Events)
+	}
+	if l == ls.own() {
+		opts.Others.Hold = ls.hold(differ)
+	} else {
+		opts.Keep, opts.DeleteAfter, opts.Others.More = true, 0, true
+	}
+	return opts
+}
+
+// named tells of what happens in one of several with the name of its destination. What is deleted is deleted for all.
+func (l *leg) named(tell func(fetch.Event)) func(fetch.Event) {
+	return func(e fetch.Event) {
+		if e.Destination == "" && e.Type != fetch.Deleted {
+			e.Destination = l.a.Deliver.String()
+		}
+		if e.Planned && e.Type == fetch.Message {
+			if l.planned == nil {
+				l.planned = map[string]bool{}
+			}
+			l.planned[e.UID] = true
+		}
+		tell(e)
+	}
 }
 
 // hold gives the condition under which a message is not deleted yet: another destination has not
@@ -206,6 +171,9 @@ func (ls legs) hold(differ map[string]bool) func(state.Entry) bool {
 }
 
 func (l *leg) has(e state.Entry) bool {
+	if l.planned[e.UID] {
+		return true
+	}
 	for _, o := range l.st.Lookup(e.UID) {
 		switch {
 		case o.Status == state.Seen:

@@ -101,18 +101,22 @@ func (r *report) event(e fetch.Event) {
 		return
 	}
 	account := visible(e.Account)
+	where := ""
+	if e.Destination != "" {
+		where = " for " + visible(e.Destination)
+	}
 	switch {
 	case e.Type == fetch.Account && r.dryRun:
-		r.say("%s: %s on the server, %d to retrieve", account, messages(e.Messages), e.Retrieve)
+		r.say("%s: %s on the server, %d to retrieve%s", account, messages(e.Messages), e.Retrieve, where)
 	case e.Type == fetch.Account && r.verbose > 0:
 		size := ""
 		if e.Octets >= 0 {
 			size = " (" + sizeText(e.Octets) + ")"
 		}
-		r.say("%s: %s on the server%s, %d to retrieve", account, messages(e.Messages), size, e.Retrieve)
+		r.say("%s: %s on the server%s, %d to retrieve%s", account, messages(e.Messages), size, e.Retrieve, where)
 	case e.Planned:
 		verb := map[fetch.EventType]string{fetch.Message: "retrieve", fetch.Deleted: "delete", fetch.Skipped: "leave", fetch.Failed: "leave"}[e.Type]
-		r.say("%s: would %s %s: %s", account, verb, which(e), e.Reason)
+		r.say("%s: would %s %s: %s", account, verb, which(e), whose(e, e.Reason))
 	case e.Type == fetch.Message && r.verbose > 0:
 		doubt := ""
 		if e.InDoubt {
@@ -124,7 +128,7 @@ func (r *report) event(e fetch.Event) {
 	case e.Type == fetch.Deleted && r.verbose > 0:
 		r.say("%s: deleted %s%s", account, which(e), because(e.Reason))
 	case e.Type == fetch.Skipped && r.tellsSkipped():
-		r.say("%s: left %s%s", account, which(e), because(e.Reason))
+		r.say("%s: left %s%s", account, which(e), because(whose(e, e.Reason)))
 	}
 }
 
@@ -152,7 +156,7 @@ func (r *report) failedEvent(e fetch.Event) {
 	if e.Num > 0 || e.UID != "" {
 		text += which(e) + ": "
 	}
-	text += failureText(e) + attemptsText(e)
+	text += whose(e, failureText(e)) + attemptsText(e)
 	if e.Warning {
 		r.complain(prioWarning, "warning: "+text)
 		return

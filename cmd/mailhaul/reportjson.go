@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -76,6 +77,7 @@ func (r *report) jsonEvent(e fetch.Event) {
 			l.number("octets", e.Octets)
 		}
 		l.number("retrieve", int64(e.Retrieve))
+		l.text("destination", e.Destination)
 		l.flag("first", e.First)
 		l.flag("planned", r.dryRun)
 		r.write(r.out, l.String())
@@ -111,6 +113,9 @@ func (r *report) jsonEvent(e fetch.Event) {
 func (r *report) jsonError(account, text string, err error, a *Account) {
 	l := newJSONLine("error", time.Now())
 	l.text("account", account)
+	if of, ok := errors.AsType[*legError](err); ok {
+		l.text("destination", of.destination)
+	}
 	l.text("reason", text)
 	l.number("status", int64(exitStatus(err)))
 	l.text("hint", strings.Join(r.cures.hints(err, a), "; "))

@@ -138,7 +138,7 @@ func TestSchema(t *testing.T) {
 		{"v": 1.0, "type": "error", "time": "2025-03-04T04:06:07.089Z", "reason": ""},
 		{"v": 1.0, "type": "error", "time": "2025-03-04T04:06:07.089Z", "reason": "r", "warning": false},
 		{"v": 1.0, "type": "error", "time": "2025-03-04T04:06:07.089Z", "reason": "r", "size": 1.5},
-		{"v": 1.0, "type": "error", "time": "2025-03-04T04:06:07.089Z", "reason": "r", "destination": "d"},
+		{"v": 1.0, "type": "error", "time": "2025-03-04T04:06:07.089Z", "reason": "r", "delivered": 1.0},
 	} {
 		if fits(all, wrong) == "" {
 			t.Errorf("fits: %v", wrong)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
+	"mailhaul/deliver"
 	"mailhaul/fetch"
 )
 
@@ -19,6 +21,15 @@ func which(e fetch.Event) string {
 		s += ", " + sizeText(e.Size)
 	}
 	return s
+}
+
+// whose puts the destination that an event is about in front of a text that does not name it: that of one
+// of several, or the quarantine.
+func whose(e fetch.Event, text string) string {
+	if e.Destination == "" || strings.Contains(text, e.Destination) || is[*deliver.Error](e.Err) {
+		return text
+	}
+	return visible(e.Destination) + ": " + text
 }
 
 func because(reason string) string {

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mailhaul/fetch/state"
+)
+
+// Which of an account's destinations has which state.
+
+// legMark stands between the account and its destination in the name of a state. No account's name
+// has a control character.
+const legMark = "\x1f"
+
+// stateName is the name that the account's state bears.
+func (a *Account) stateName() string {
+	if a.leg == "" {
+		return a.Name
+	}
+	return a.Name + legMark + a.leg
+}
+
+// others gives the account once more for each further destination.
+func (a *Account) others() (all []*Account) {
+	for _, d := range a.Also {
+		all = append(all, a.to(d))
+	}
+	return all
+}
+
+// to gives the account with one destination, and the state that is made of it.
+func (a *Account) to(d Destination) *Account {
+	b := *a
+	b.Deliver, b.Also = d, nil
+	sum := sha256.Sum256([]byte(d.String()))
+	b.leg = fmt.Sprintf("%x", sum[:4]) // whatever their order in the configuration
+	return &b
+}
+
+// legStates gives the states that an account has for single destinations, configured or not.
+func legStates(cfg *Config, account string) (paths []string, err error) {
+	found, err := state.List(cfg.StateDir)
+	for _, s := range found {
+		if strings.HasPrefix(accountOf(filepath.Base(s.Path)), account+legMark) {
+			paths = append(paths, s.Path)
+		}
+	}
+	return paths, err
+}
+
+// arranged gives the account with its own destination first: that which the account's state, st, is of,
+// wherever it stands in the configuration now. Taken for another's, the state would claim messages that
+// never came there, and one that has a state would get all of its messages again. If the state's is not
+// configured any more, one with a state of its own goes on with that; where none has, the account's was moved.
+func (a *Account) arranged(cfg *Config, st *state.File) *Account {
+	all := append([]Destination{a.Deliver}, a.Also...)
+	with := func(b Account, i int) *Account {
+		b.Deliver, b.Also = all[i], slices.Delete(slices.Clone(all), i, i+1)
+		return &b
+	}
+	was := deliveredTo(st)
+	if i := slices.IndexFunc(all, func(d Destination) bool { return d.String() == was }); i >= 0 {
+		return with(*a, i)
+	}
+	for i, d := range all {
+		if was == "" && i > 0 {
+			break // the state may be of the first, which has not had anything yet
+		}
+		b := a.to(d)
+		if _, err := os.Stat(statePath(cfg, b.stateName())); err == nil {
+			return with(*b, i)
+		}
+	}
+	return a
+}
+
+// deliveredTo names the destination that a state is of, "" if it is of none yet.
+func deliveredTo(st *state.File) string {
+	into, _ := st.Note(noteInto)
+	target, _ := st.Note(noteTarget)
+	return cmp.Or(into, target)
+}
+
+// apart gives, of an account that is arranged, those whose state is not the account's.
+func (a *Account) apart() []*Account {
+	if a.leg == "" {
+		return a.others()
+	}
+	return append(a.others(), a.to(a.Deliver))
+}
