@@ -23,6 +23,7 @@ type leg struct {
 	target deliver.Target // nil in a dry run
 	err    error          // of this leg
 
+	account *state.File     // that of the account, where it is of another destination: its lock keeps other runs out
 	planned map[string]bool // unique-ids that a dry run would retrieve
 }
 
@@ -38,11 +39,9 @@ func (f *fetcher) openLegs(ctx context.Context, a *Account) (ls legs, err error)
 	}
 	own := &leg{a: a.arranged(f.cfg, st), st: st}
 	if own.a.leg != "" {
-		if err := st.Close(); err != nil {
-			return nil, err
-		}
+		own.account = st
 		if own.st, err = f.openState(ctx, own.a); err != nil {
-			return nil, err
+			return nil, errors.Join(err, st.Close())
 		}
 	}
 	for _, b := range own.a.others() {
@@ -114,6 +113,9 @@ func (ls legs) close() error {
 			errs = append(errs, l.target.Close())
 		}
 		errs = append(errs, l.st.Close())
+		if l.account != nil {
+			errs = append(errs, l.account.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
