@@ -43,9 +43,10 @@ func TestManualHasEveryFieldOfItsCommands(t *testing.T) {
 	table := &table{account: "work", st: st, json: true}
 	out.WriteString(table.jsonRow(d.mails[0], header{from: "f", subject: "s", date: time.Now()}, true) + "\n")
 
-	v := &verifier{fetcher: &fetcher{program: m}, a: a, done: true}
-	v.finding(fetch.Finding{Type: fetch.Missing, UID: "a", Size: 1, Reason: "r", Stored: &deliver.Stored{Where: "/mail", MessageID: "<a@b>"}})
-	out.WriteString(v.jsonSummary(0) + "\n")
+	v := &verifier{fetcher: &fetcher{program: m}, a: a}
+	of := &compared{leg: &leg{}, done: true}
+	v.finding(of, fetch.Finding{Type: fetch.Missing, UID: "a", Size: 1, Reason: "r", Stored: &deliver.Stored{Where: "/mail", MessageID: "<a@b>"}})
+	out.WriteString(v.jsonSummary(of) + "\n")
 	out.WriteString(takenLine(a, &seenList{file: "f"}, resolved{}, 1, 1) + "\n")
 
 	runs := &tally{damaged: 1, accounts: map[string]*tallied{"b": {runs: 1, failed: 1, status: exIOErr, reason: "r", last: time.Now()}, "a": {begun: time.Now()}}}

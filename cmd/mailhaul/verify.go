@@ -22,9 +22,9 @@ func (m *program) verifyCommand() *cli.Command {
 		Usage:     "compare server, state and destination",
 		ArgsUsage: "ACCOUNT...",
 		Description: `Compares what is on the server, what is recorded as delivered, and what is at the destination,
-whose messages are all read and hashed. Prints a line for each that is missing, extra, changed
-or undeleted, and one with the counts. Nothing is changed anywhere. The exit status is 65 if
-something disagrees.
+whose messages are all read and hashed; each destination, if there are several. Prints a line
+for each that is missing, extra, changed or undeleted, and one with the counts. Nothing is
+changed anywhere. The exit status is 65 if something disagrees.
 
    mailhaul verify work
    mailhaul verify --offline work                   state and destination alone
@@ -86,7 +86,12 @@ func (m *program) verify(c *cli.Context) error {
 		if err != nil {
 			m.verifyFailed(a, err)
 		}
-		m.verifySummary(a, v, exitStatus(err))
+		if len(v.compared) == 0 {
+			v.compared = []*compared{{leg: &leg{err: err}}}
+		}
+		for _, c := range v.compared {
+			m.verifySummary(v, c)
+		}
 		return err
 	})
 }
@@ -99,91 +104,111 @@ type verifier struct {
 	retrieve bool
 	manifest string // a path, "-", or "" for none
 	listing  []fetch.Listed
-	counts   fetch.Counts
-	done     bool    // counts are whole
-	blind    bool    // the destination cannot be read
 	refused  []error // by the server: texts that were to be retrieved
+	compared []*compared
 }
 
-// account reads the state, the listing, the destination and the state again, in this order: see
+// A compared is one destination of the account.
+type compared struct {
+	*leg
+	name     string // "" if it is the only one
+	findings []fetch.Finding
+	counts   fetch.Counts
+	done     bool // counts are whole
+	blind    bool // the destination cannot be read
+}
+
+// account reads the states, the listing, each destination and its state again, in this order: see
 // fetch.Comparison. No lock is held meanwhile but the mbox's, so that no run has to wait.
 func (v *verifier) account(ctx context.Context) error {
-	path := statePath(v.cfg, v.a.Name)
-	if err := whileLocked(ctx, v.wait, func() error { return state.InUse(path) }); err != nil {
+	if err := whileLocked(ctx, v.wait, v.inUse); err != nil {
 		return err
 	}
-	before, err := v.openState(ctx, v.a)
+	ls, err := v.openLegs(ctx, v.a)
 	if err != nil {
 		return err
 	}
-	if v.a = v.a.arranged(v.cfg, before); v.a.leg != "" {
-		path = statePath(v.cfg, v.a.stateName())
-		if before, err = v.openState(ctx, v.a); err != nil {
-			return err
+	defer func() { _ = ls.close() }() // nothing is staged or written: there is nothing to fail
+	for _, l := range ls {
+		if !l.a.Deliver.Readable() {
+			continue
+		}
+		if l.target, l.err = v.openTarget(ctx, l.a, l.st); l.err != nil {
+			l.target = nil
 		}
 	}
-	var target deliver.Target
-	if v.a.Deliver.Readable() {
-		if target, err = v.openTarget(ctx, v.a, before); err != nil {
-			return err
-		}
-		defer target.Close() // nothing is staged: there is nothing to fail
+	if !ls.any() {
+		return ls.failed()
 	}
 	if !v.offline {
-		if err := v.list(ctx, before); err != nil {
+		if err := v.list(ctx, ls); err != nil {
+			return errors.Join(ls.failed(), err)
+		}
+	}
+	var all []*compared
+	var findings []fetch.Finding
+	whole := true
+	for _, l := range append(legs{ls.own()}, ls[:len(ls)-1]...) {
+		c := &compared{leg: l}
+		if len(ls) > 1 {
+			c.name = l.a.Deliver.String()
+		}
+		if l.err == nil {
+			l.err = v.compare(ctx, ls, c)
+		}
+		if ctx.Err() != nil {
+			return l.err
+		}
+		all, findings, whole = append(all, c), append(findings, c.findings...), whole && c.done
+	}
+	if v.manifest != "" && whole {
+		if err := writeManifest(v.manifest, findings); err != nil {
 			return err
 		}
 	}
-	opts := v.options(v.a, before)
-	if len(v.a.Also) > 0 {
-		v.report.warn(v.a.Name, "of its destinations only the first is compared")
-		var all legs
-		for _, b := range v.a.others() {
-			st, err := state.Read(statePath(v.cfg, b.stateName()))
-			if err != nil {
-				return err
-			}
-			all = append(all, &leg{a: b, st: st})
+	v.compared = all
+	for _, c := range all {
+		for _, f := range c.findings {
+			v.finding(c, f)
 		}
-		opts.Others.Hold = append(all, &leg{a: v.a, st: before}).hold(map[string]bool{})
 	}
-	compare := fetch.NewComparison(before, opts)
-	if r, ok := target.(deliver.Reader); ok {
+	return ls.failed()
+}
+
+// inUse tells whether another run has the account.
+func (v *verifier) inUse() error { return state.InUse(statePath(v.cfg, v.a.Name)) }
+
+// compare compares one of the account's destinations.
+func (v *verifier) compare(ctx context.Context, ls legs, c *compared) error {
+	compare := fetch.NewComparison(c.st, v.optionsOf(ls, c.leg, map[string]bool{}))
+	if r, ok := c.target.(deliver.Reader); ok {
 		if err := read(ctx, r, compare); err != nil {
 			return err
 		}
 	} else {
 		compare.Blind()
-		v.blind = true
-		v.report.warn(v.a.Name, "what was delivered to %s cannot be looked at: only server and state are compared", v.a.Deliver)
+		c.blind = true
+		v.report.warn(v.a.Name, "what was delivered to %s cannot be looked at: only server and state are compared", c.a.Deliver)
 	}
-	after, err := state.Read(path)
+	after, err := state.Read(c.st.Path())
 	if err != nil {
 		return err
 	}
-	findings, counts := compare.Finish(after, v.listing, time.Now(), state.InUse(path) != nil)
-	if v.manifest != "" {
-		if err := writeManifest(v.manifest, findings); err != nil {
-			return err
-		}
-	}
-	for _, f := range findings {
-		v.finding(f)
-	}
-	v.counts, v.done = counts, true
-	if counts.Wrong() == 0 {
+	c.findings, c.counts = compare.Finish(after, v.listing, time.Now(), v.inUse() != nil)
+	c.done = true
+	if c.counts.Wrong() == 0 {
 		return errors.Join(v.refused...)
 	}
-	e := &disagreementError{Counts: counts}
-	if was, _ := before.Note(noteTarget); was != "" && was != v.a.Deliver.String() {
+	e := &disagreementError{Counts: c.counts}
+	if was, _ := c.st.Note(noteTarget); was != "" && was != c.a.Deliver.String() {
 		e.Was = was
 	}
-	return errors.Join(append(v.refused, e)...)
+	return errors.Join(append(slices.Clone(v.refused), e)...)
 }
 
 // list asks the server what it has.
-func (v *verifier) list(ctx context.Context, st *state.File) error {
-	return v.visit(ctx, v.cfg, v.a, st, func(c *pop3.Client, d *maildrop) error {
+func (v *verifier) list(ctx context.Context, ls legs) error {
+	return v.visit(ctx, v.cfg, v.a, ls.own().st, func(c *pop3.Client, d *maildrop) error {
 		if !d.uids {
 			v.report.warn(v.a.Name, "the server gives no unique-ids (UIDL): what is on it cannot be compared")
 		}
@@ -191,7 +216,7 @@ func (v *verifier) list(ctx context.Context, st *state.File) error {
 			v.listing = append(v.listing, fetch.Listed{UID: m.uid, Nth: m.nth})
 		}
 		if v.retrieve {
-			if err := v.texts(c, d, st); err != nil {
+			if err := v.texts(c, d, ls); err != nil {
 				return err
 			}
 		}
@@ -205,10 +230,13 @@ func (v *verifier) list(ctx context.Context, st *state.File) error {
 const textWindow = 16
 
 // texts retrieves what is recorded with a hash, and keeps of each text its digest alone.
-func (v *verifier) texts(c *pop3.Client, d *maildrop, st *state.File) error {
+func (v *verifier) texts(c *pop3.Client, d *maildrop, ls legs) error {
 	var wanted []int // indices of the listing
-	for i, l := range v.listing {
-		if l.UID != "" && slices.ContainsFunc(st.Lookup(l.UID), func(e state.Entry) bool { return e.Body != "" }) {
+	for i, m := range v.listing {
+		hashed := func(l *leg) bool {
+			return slices.ContainsFunc(l.st.Lookup(m.UID), func(e state.Entry) bool { return e.Body != "" })
+		}
+		if m.UID != "" && slices.ContainsFunc(ls, hashed) {
 			wanted = append(wanted, i)
 		}
 	}

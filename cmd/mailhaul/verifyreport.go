@@ -12,9 +12,9 @@ import (
 )
 
 // finding prints one: a disagreement is a result, also with -q.
-func (v *verifier) finding(f fetch.Finding) {
+func (v *verifier) finding(c *compared, f fetch.Finding) {
 	if v.report.json {
-		v.report.write(v.report.out, v.jsonFinding(f))
+		v.report.write(v.report.out, v.jsonFinding(c, f))
 		return
 	}
 	if f.Type == fetch.Verified && (v.report.verbose < 1 || v.manifest == "-") {
@@ -34,7 +34,11 @@ func (v *verifier) finding(f fetch.Finding) {
 	if f.Stored != nil {
 		what = append(what, visible(f.Stored.Place()))
 	}
-	text := fmt.Sprintf("%s: %s: %s%s", visible(v.a.Name), f.Type, strings.Join(what, ", "), because(visible(f.Reason)))
+	about := v.about(c)
+	if f.Type == fetch.Undeleted { // by all of them
+		about = visible(v.a.Name)
+	}
+	text := fmt.Sprintf("%s: %s: %s%s", about, f.Type, strings.Join(what, ", "), because(visible(f.Reason)))
 	if v.manifest == "-" {
 		v.report.complain(prioError, text) // standard output has the manifest
 		return
@@ -42,7 +46,15 @@ func (v *verifier) finding(f fetch.Finding) {
 	v.report.say("%s", text)
 }
 
-func (v *verifier) jsonFinding(f fetch.Finding) string {
+// about names the account, and the destination where it has several.
+func (v *verifier) about(c *compared) string {
+	if c.name == "" {
+		return visible(v.a.Name)
+	}
+	return visible(v.a.Name) + ": " + visible(c.name)
+}
+
+func (v *verifier) jsonFinding(c *compared, f fetch.Finding) string {
 	l := newJSONLine(string(f.Type), time.Now())
 	l.text("account", v.a.Name)
 	l.text("uid", f.UID)
@@ -52,6 +64,8 @@ func (v *verifier) jsonFinding(f fetch.Finding) string {
 		l.number("offset", f.Stored.Offset)
 		l.text("sha256", hex.EncodeToString(f.Stored.Sum[:]))
 		l.text("message_id", f.Stored.MessageID)
+	} else if f.Type != fetch.Undeleted {
+		l.text("destination", c.name)
 	}
 	l.text("reason", f.Reason)
 	return l.String()
@@ -78,6 +92,7 @@ func countsText(c *fetch.Counts) string {
 // found: that itself has been told.
 func (m *program) verifyFailed(a *Account, err error) {
 	var others []error
+	told := map[string]bool{}
 	for _, f := range failures(err) {
 		var found *disagreementError
 		if !errors.As(f, &found) {
@@ -85,7 +100,10 @@ func (m *program) verifyFailed(a *Account, err error) {
 			continue
 		}
 		for _, h := range m.report.cures.hints(f, a) {
-			m.report.hint(h)
+			if !told[h] {
+				m.report.hint(h)
+			}
+			told[h] = true
 		}
 	}
 	if len(others) > 0 {
@@ -93,18 +111,18 @@ func (m *program) verifyFailed(a *Account, err error) {
 	}
 }
 
-// verifySummary ends one account.
-func (m *program) verifySummary(a *Account, v *verifier, status int) {
+// verifySummary ends one destination.
+func (m *program) verifySummary(v *verifier, of *compared) {
 	if m.report.json {
-		m.report.write(m.report.out, v.jsonSummary(status))
+		m.report.write(m.report.out, v.jsonSummary(of))
 		return
 	}
-	if m.report.verbose < 0 || !v.done || v.manifest == "-" {
+	if m.report.verbose < 0 || !of.done || v.manifest == "-" {
 		return
 	}
-	c := &v.counts
+	c := &of.counts
 	parts := []string{fmt.Sprintf("%d recorded as delivered", c.Recorded)}
-	if !v.blind {
+	if !of.blind {
 		parts = append(parts, fmt.Sprintf("%d found", c.Found))
 	}
 	if c.Quarantined > 0 {
@@ -122,14 +140,15 @@ func (m *program) verifySummary(a *Account, v *verifier, status int) {
 			parts = append(parts, fmt.Sprintf("%d of them new", c.New))
 		}
 	}
-	m.report.say("%s: %s: %s", visible(a.Name), strings.Join(parts, ", "), countsText(c))
+	m.report.say("%s: %s: %s", v.about(of), strings.Join(parts, ", "), countsText(c))
 }
 
-func (v *verifier) jsonSummary(status int) string {
+func (v *verifier) jsonSummary(of *compared) string {
 	l := newJSONLine("summary", time.Now())
 	l.text("account", v.a.Name)
-	if v.done {
-		c := &v.counts
+	l.text("destination", of.name)
+	if of.done {
+		c := &of.counts
 		if !v.offline {
 			l.number("messages", int64(len(v.listing)))
 			l.number("new", int64(c.New))
@@ -144,7 +163,7 @@ func (v *verifier) jsonSummary(status int) string {
 		l.number("changed", int64(c.Changed))
 		l.number("undeleted", int64(c.Undeleted))
 	}
-	l.number("status", int64(status))
+	l.number("status", int64(exitStatus(of.err)))
 	return l.String()
 }
 
