@@ -68,9 +68,10 @@ func (m *program) check(c *cli.Context) error {
 // A checker looks at one account.
 type checker struct {
 	*fetcher
-	a    *Account
-	st   *state.File // what is known; empty if it cannot be read
-	errs []error
+	a     *Account
+	st    *state.File // what is known; empty if it cannot be read
+	known known       // by all destinations
+	errs  []error
 }
 
 // configuration has been read by now; what remains are the files that it names.
@@ -120,6 +121,7 @@ func (k *checker) local(ctx context.Context) {
 	k.st = st
 	own := k.a.arranged(k.cfg, st)
 	if own.leg == "" {
+		k.known = known{st}
 		k.writable(ctx, own, st)
 	}
 	for _, b := range own.apart() {
@@ -128,6 +130,7 @@ func (k *checker) local(ctx context.Context) {
 			k.failed("state", err)
 			continue
 		}
+		k.known = append(k.known, st)
 		k.writable(ctx, b, st)
 	}
 	if k.a.Quarantine != "" {

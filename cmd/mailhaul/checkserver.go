@@ -122,7 +122,7 @@ func (k *checker) capabilities(s *session, d *maildrop) {
 	}
 	switch {
 	case d.uids || len(d.mails) == 0 && (!s.capa || d.caps.Has("UIDL")):
-	case k.a.Keep:
+	case k.a.Keep || len(k.a.Also) > 0:
 		k.failed("capabilities", fetch.ErrKeepNeedsUIDL)
 	default:
 		k.warn("capabilities", nil, "the server has no unique-ids (UIDL): after an interrupted run messages may come twice")
@@ -133,7 +133,7 @@ func (k *checker) maildrop(d *maildrop) {
 	octets, fresh := int64(0), 0
 	for _, m := range d.mails {
 		octets += max(m.size, 0)
-		if s := statusOfMail(k.st, m); s == "new" || s == string(state.Failed) {
+		if s := k.known.status(m); s == "new" || s == string(state.Failed) {
 			fresh++
 		}
 	}

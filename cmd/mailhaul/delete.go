@@ -61,10 +61,16 @@ func (m *program) delete(c *cli.Context) error {
 		return m.about(a, err)
 	}
 	m.report.damage(a.Name, st)
+	all, err := a.known(cfg, st, func(b *Account, path string) (*state.File, error) {
+		return openLocked(c.Context, path, b.identity(), 0)
+	})
+	if err != nil {
+		return m.about(a, errors.Join(err, st.Close()))
+	}
 	err = m.visit(c.Context, cfg, a, st, func(c2 *pop3.Client, d *maildrop) error {
 		mails, err := d.pickAll(ids)
 		if err == nil && !yes {
-			err = m.confirm(c.Context, c2, d, st, mails)
+			err = m.confirm(c.Context, c2, d, all, mails)
 		}
 		if err != nil {
 			if c2.Err() == nil {
@@ -72,9 +78,9 @@ func (m *program) delete(c *cli.Context) error {
 			}
 			return err
 		}
-		return m.deleteMails(c2, a, d, st, mails)
+		return m.deleteMails(c2, a, d, all, mails)
 	})
-	err = errors.Join(err, st.Close())
+	err = errors.Join(err, closeStates(all), st.Close())
 	if errors.Is(err, errDeclined) {
 		return m.tell("%s: nothing was deleted", visible(a.Name))
 	}
@@ -107,7 +113,7 @@ func (d *maildrop) pickAll(ids []string) ([]mail, error) {
 var errDeclined = errors.New("declined")
 
 // confirm shows what is to be deleted and asks for a yes.
-func (m *program) confirm(ctx context.Context, c *pop3.Client, d *maildrop, st *state.File, mails []mail) error {
+func (m *program) confirm(ctx context.Context, c *pop3.Client, d *maildrop, k known, mails []mail) error {
 	ascending := slices.Clone(mails)
 	slices.Reverse(ascending)
 	_, _, err := d.headers(c, ascending, func(x mail, h header, known bool) error {
@@ -115,7 +121,7 @@ func (m *program) confirm(ctx context.Context, c *pop3.Client, d *maildrop, st *
 		if x.size >= 0 {
 			line += ", " + sizeText(x.size)
 		}
-		line += ", " + statusOfMail(st, x)
+		line += ", " + k.status(x)
 		if x.uid != "" {
 			line += ", unique-id " + state.Escape(x.uid)
 		}
@@ -155,7 +161,7 @@ func askYes(ctx context.Context, question string) error {
 // deleteMails marks the messages, one command at a time, and ends the session: only the +OK to
 // QUIT makes the marks count (RFC 1939, section 6). A message that the server does not let go
 // keeps the others from nothing.
-func (m *program) deleteMails(c *pop3.Client, a *Account, d *maildrop, st *state.File, mails []mail) error {
+func (m *program) deleteMails(c *pop3.Client, a *Account, d *maildrop, k known, mails []mail) error {
 	var gone []mail
 	var refused []error
 	for _, x := range mails {
@@ -178,8 +184,10 @@ func (m *program) deleteMails(c *pop3.Client, a *Account, d *maildrop, st *state
 	if err := c.Quit().Wait(); err != nil {
 		return errors.Join(append(refused, fmt.Errorf("%w: %w", errUnconfirmed, err))...)
 	}
-	if err := bury(st, d, gone); err != nil {
-		return errors.Join(append(refused, err)...)
+	for _, st := range k {
+		if err := bury(st, d, gone); err != nil {
+			return errors.Join(append(refused, err)...)
+		}
 	}
 	for _, x := range gone {
 		if m.report.verbose > 0 {

@@ -155,3 +155,23 @@ func TestLegWithoutUID(t *testing.T) {
 		}
 	}
 }
+
+// What a person deletes is gone for all: a message that gets the same unique-id is a new one, also where the
+// account's own destination never had the old.
+func TestLegDeletedByHand(t *testing.T) {
+	t.Parallel()
+	l := newLegAccount(t, legMessage("a"))
+	unblock := l.block("one")
+	l.run(exCantCreat, "one two", "fetch")
+	l.run(exOK, "one two", "delete", "--yes", "x", "a")
+	unblock()
+	again := legMessage("again")
+	again.UID = "a"
+	l.srv.Add(again)
+	l.run(exOK, "one two", "fetch")
+	l.has("one", 1, "again")
+	l.has("two", 1, "a", "again")
+	if left := l.srv.UIDs(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}

@@ -17,8 +17,8 @@ func (m *program) listCommand() *cli.Command {
 		Usage:     "show what is on the server",
 		ArgsUsage: "ACCOUNT",
 		Description: `Prints one line for each message: number, size, what is known of it (new, seen, delivered,
-quarantined, deleted, failed) and unique-id. Off a terminal the columns are separated by tabs, and sizes
-are octets.
+quarantined, deleted, failed) and unique-id; of several destinations, of the one that lacks
+it. Off a terminal the columns are separated by tabs, and sizes are octets.
 
    mailhaul list work
    mailhaul list --headers work                     with date, sender and subject
@@ -39,7 +39,11 @@ func (m *program) list(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := m.knownState(cfg, a)
+	st, err := m.knownState(a, statePath(cfg, a.Name))
+	if err != nil {
+		return err
+	}
+	all, err := a.known(cfg, st, m.knownState)
 	if err != nil {
 		return err
 	}
@@ -47,7 +51,7 @@ func (m *program) list(c *cli.Context) error {
 		if !d.uids {
 			m.report.warn(a.Name, "the server gives no unique-ids (UIDL)")
 		}
-		t := m.newTable(a, d, st, c.Bool("headers"))
+		t := m.newTable(a, d, all, c.Bool("headers"))
 		if err := t.rows(c2, d); err != nil {
 			return errors.Join(err, t.flush())
 		}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"mailhaul/fetch"
 	"mailhaul/fetch/pop3"
@@ -25,16 +27,50 @@ type maildrop struct {
 	ahead bool // commands may be sent ahead of replies
 }
 
-// knownState reads what is known of the account's messages, without a lock. A command that only
+// knownState reads one of the account's states, without a lock. A command that only
 // looks goes on without a state that is damaged or of another mailbox, and says so.
-func (m *program) knownState(cfg *Config, a *Account) (*state.File, error) {
-	st, err := a.readState(statePath(cfg, a.Name))
+func (m *program) knownState(a *Account, path string) (*state.File, error) {
+	st, err := a.readState(path)
 	if err != nil {
 		m.report.warn(a.Name, "what is known of the messages cannot be shown: %v", err)
 		return nothingKnown()
 	}
 	m.report.damage(a.Name, st)
 	return st, nil
+}
+
+// known are the states of all the destinations of an account.
+type known []*state.File
+
+// known gives what all destinations have, st being the account's state. open gives that of one whose state is
+// another.
+func (a *Account) known(cfg *Config, st *state.File, open func(b *Account, path string) (*state.File, error)) (all known, err error) {
+	a = a.arranged(cfg, st)
+	if a.leg == "" {
+		all = known{st}
+	}
+	for _, b := range a.apart() {
+		st, err := open(b, statePath(cfg, b.stateName()))
+		if err != nil {
+			return nil, errors.Join(err, closeStates(all))
+		}
+		all = append(all, st)
+	}
+	return all, nil
+}
+
+// status says what is known of a message; where one of the destinations lacks it, why.
+func (k known) status(m mail) string {
+	var all []string
+	for _, st := range k {
+		all = append(all, statusOfMail(st, m))
+	}
+	for _, lacks := range []string{"new", string(state.Failed), "quarantined"} {
+		if len(all) == 0 || slices.Contains(all, lacks) {
+			return lacks
+		}
+	}
+	return all[0]
 }
 
 // nothingKnown is the state of an account that was never fetched: a file that does not exist is

@@ -60,7 +60,7 @@ func TestDeleteFromTheHighestNumber(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &program{report: &report{out: io.Discard, err: io.Discard}}
-	if err := m.deleteMails(c, &Account{Name: "work"}, d, st, mails); err != nil {
+	if err := m.deleteMails(c, &Account{Name: "work"}, d, known{st}, mails); err != nil {
 		t.Fatal(err)
 	}
 	srv.Wait()

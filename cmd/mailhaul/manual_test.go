@@ -40,7 +40,7 @@ func TestManualHasEveryFieldOfItsCommands(t *testing.T) {
 	k.protection("TLS 1.3", "AES")
 	k.key("sha256//")
 	k.loggedIn("plain")
-	table := &table{account: "work", st: st, json: true}
+	table := &table{account: "work", known: known{st}, json: true}
 	out.WriteString(table.jsonRow(d.mails[0], header{from: "f", subject: "s", date: time.Now()}, true) + "\n")
 
 	v := &verifier{fetcher: &fetcher{program: m}, a: a}

@@ -42,7 +42,7 @@ func (m *program) show(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := m.knownState(cfg, a)
+	st, err := m.knownState(a, statePath(cfg, a.Name))
 	if err != nil {
 		return err
 	}

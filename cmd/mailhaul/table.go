@@ -16,7 +16,7 @@ import (
 type table struct {
 	out     *bufio.Writer
 	account string
-	st      *state.File
+	known   known
 	json    bool
 	headers bool
 	cols    []column // on a terminal; nil elsewhere
@@ -30,8 +30,8 @@ type table struct {
 // Where a window has fewer columns, dates have no time of day and senders are cut.
 const wideScreen = 110
 
-func (m *program) newTable(a *Account, d *maildrop, st *state.File, headers bool) *table {
-	t := &table{out: stdout(), account: a.Name, st: st, json: m.report.json, headers: headers}
+func (m *program) newTable(a *Account, d *maildrop, k known, headers bool) *table {
+	t := &table{out: stdout(), account: a.Name, known: k, json: m.report.json, headers: headers}
 	if !t.json && isTerminal(os.Stdout) {
 		t.cols = layout(t.columns(d, screenColumns(os.Stdout)), screenColumns(os.Stdout))
 	}
@@ -105,7 +105,7 @@ func (t *table) tabRow(m mail, h header) string {
 	if m.size >= 0 {
 		size = strconv.FormatInt(m.size, 10)
 	}
-	fields := []string{strconv.Itoa(m.num), size, statusOfMail(t.st, m), state.Escape(m.uid)}
+	fields := []string{strconv.Itoa(m.num), size, t.known.status(m), state.Escape(m.uid)}
 	if t.headers {
 		date := ""
 		if !h.date.IsZero() {
@@ -131,7 +131,7 @@ func (t *table) screenRow(m mail, h header, known bool) string {
 
 // texts gives what a terminal shows of a message, by the name of the column.
 func (t *table) texts(m mail, h header, known bool) map[string]string {
-	texts := map[string]string{"num": strconv.Itoa(m.num), "size": "-", "status": statusOfMail(t.st, m), "unique-id": "-",
+	texts := map[string]string{"num": strconv.Itoa(m.num), "size": "-", "status": t.known.status(m), "unique-id": "-",
 		"date": "-", "from": "-", "subject": "-"}
 	if m.size >= 0 {
 		texts["size"] = sizeText(m.size)
@@ -164,7 +164,7 @@ func (t *table) jsonRow(m mail, h header, known bool) string {
 	if m.size >= 0 {
 		l.number("size", m.size)
 	}
-	l.text("known", statusOfMail(t.st, m))
+	l.text("known", t.known.status(m))
 	if known {
 		if !h.date.IsZero() {
 			l.text("date", h.date.Format(time.RFC3339))
