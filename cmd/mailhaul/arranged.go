@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"mailhaul/fetch/state"
 )
@@ -57,7 +58,8 @@ func legStates(cfg *Config, account string) (paths []string, err error) {
 // arranged gives the account with its own destination first: that which the account's state, st, is of,
 // wherever it stands in the configuration now. Taken for another's, the state would claim messages that
 // never came there, and one that has a state would get all of its messages again. If the state's is not
-// configured any more, one with a state of its own goes on with that; where none has, the account's was moved.
+// configured any more, one with a state of its own goes on with that; where none has, the account's was moved,
+// unless others have gone on without it before.
 func (a *Account) arranged(cfg *Config, st *state.File) *Account {
 	all := append([]Destination{a.Deliver}, a.Also...)
 	with := func(b Account, i int) *Account {
@@ -77,7 +79,37 @@ func (a *Account) arranged(cfg *Config, st *state.File) *Account {
 			return with(*b, i)
 		}
 	}
+	if gone, _ := st.Note(noteGone); gone != "" {
+		return with(*a.to(a.Deliver), 0)
+	}
 	return a
+}
+
+// abandoned notes whether the account's state, st, is of a destination without which others go on: it knows
+// nothing of what became of their messages since.
+func (a *Account) abandoned(st *state.File) error {
+	now := ""
+	if a.leg != "" && deliveredTo(st) != "" {
+		now = "1"
+	}
+	if was, _ := st.Note(noteGone); was == now {
+		return nil
+	}
+	return st.SetNote(noteGone, now, time.Now())
+}
+
+// claim makes a state for each of the others that has none, before the account's own records or deletes
+// anything: without one, it would be taken for the account's own under another name once that is gone.
+func (ls legs) claim() error {
+	for _, l := range ls[:len(ls)-1] {
+		if l.st.Len() > 0 || deliveredTo(l.st) != "" {
+			continue
+		}
+		if err := l.st.SetNote(noteInto, l.a.Deliver.String(), time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deliveredTo names the destination that a state is of, "" if it is of none yet.

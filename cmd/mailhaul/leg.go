@@ -44,6 +44,11 @@ func (f *fetcher) openLegs(ctx context.Context, a *Account) (ls legs, err error)
 			return nil, errors.Join(err, st.Close())
 		}
 	}
+	if !f.dryRun {
+		if err := own.a.abandoned(st); err != nil {
+			return append(ls, own), err
+		}
+	}
 	for _, b := range own.a.others() {
 		st, err := f.openState(ctx, b)
 		if err != nil {

@@ -175,3 +175,44 @@ func TestLegDeletedByHand(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// A destination that has never worked is no other name of the account's own: when that is gone, what only that
+// has had stays on the server until the one that is left has it.
+func TestLegLeftNeverWorked(t *testing.T) {
+	t.Parallel()
+	l := newLegAccount(t, legMessage("a"))
+	unblock := l.block("two")
+	l.run(exCantCreat, "one two", "fetch")
+	l.has("one", 1, "a")
+	l.run(exCantCreat, "two", "fetch")
+	unblock()
+	l.run(exOK, "two", "fetch")
+	l.has("two", 1, "a")
+	if left := l.srv.UIDs(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// The account's own is gone, another went on and was moved: what that never had is not taken for delivered
+// because the first had it.
+func TestLegMovedAfterOwnIsGone(t *testing.T) {
+	t.Parallel()
+	l := newLegAccount(t, legMessage("a"))
+	l.run(exOK, "one two", "fetch")
+	l.srv.Add(legMessage("b"))
+	if err := os.Rename(filepath.Join(l.dir, "two", "mail"), filepath.Join(l.dir, "elsewhere")); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exCantCreat, "one two", "fetch")
+	l.run(exCantCreat, "two", "fetch")
+	l.run(exOK, "three", "fetch")
+	l.has("three", 1, "b")
+	l.run(exOK, "four", "fetch")
+	l.has("four", 0, "b")
+	l.srv.Add(legMessage("c"))
+	l.run(exOK, "one", "fetch")
+	l.has("one", 1, "a", "b", "c")
+	if left := l.srv.UIDs(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}

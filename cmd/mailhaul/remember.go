@@ -11,7 +11,8 @@ const (
 	noteCaps     = "caps"     // what the server announced before the login
 	noteLockstep = "lockstep" // it announces PIPELINING and cannot do it
 	noteTarget   = "target"   // where messages were delivered
-	noteInto     = "into"     // where the last deliveries were begun
+	noteInto     = "into"     // where the last deliveries were begun, or the first are to go
+	noteGone     = "gone"     // other destinations go on without that of this state
 )
 
 // noteAge is how long something remembered of the server is believed.
