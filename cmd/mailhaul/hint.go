@@ -83,6 +83,8 @@ func (c cures) hints(err error, a *Account) []string {
 		return []string{"mend its first line (mailhaul-state(5)), or: " + c.command("state adopt "+shellWord(a.Name))}
 	case errors.Is(err, state.ErrLocked):
 		return []string{"try again when the other run has ended; fetch, verify, delete and console can wait for it: --wait 5m"}
+	case errors.Is(err, fetch.ErrKeepNeedsUIDL) && a != nil && len(a.Also) > 0:
+		return []string{"with one destination, and without keep = true, the mail is retrieved and deleted"}
 	case errors.Is(err, fetch.ErrKeepNeedsUIDL):
 		return []string{"without keep = true (and without --keep) the mail is retrieved and deleted"}
 	case errors.Is(err, deliver.ErrCreate):
