@@ -73,11 +73,6 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		if l.err != nil {
 			continue
 		}
-		if l == legs.own() && !f.dryRun {
-			if err := legs.claim(); err != nil {
-				return sum, errors.Join(err, legs.failed())
-			}
-		}
 		opts := f.optionsOf(legs, l, differ)
 		opts.Record, opts.Others.Undone = l.remember, sum.Undone
 		opts.Others.Retrieved = func(uid string) bool { return came[uid] }

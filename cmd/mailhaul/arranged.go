@@ -98,8 +98,8 @@ func (a *Account) abandoned(st *state.File) error {
 	return st.SetNote(noteGone, now, time.Now())
 }
 
-// claim makes a state for each of the others that has none, before the account's own records or deletes
-// anything: without one, it would be taken for the account's own under another name once that is gone.
+// claim makes a state for each of the others that has none, as soon as the account's own has anything: without
+// one, it would be taken for the account's own under another name once that is gone.
 func (ls legs) claim() error {
 	for _, l := range ls[:len(ls)-1] {
 		if l.st.Len() > 0 || deliveredTo(l.st) != "" {

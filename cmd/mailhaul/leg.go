@@ -57,6 +57,11 @@ func (f *fetcher) openLegs(ctx context.Context, a *Account) (ls legs, err error)
 		ls = append(ls, &leg{a: b, st: st})
 	}
 	ls = append(ls, own)
+	if deliveredTo(own.st) != "" && !f.dryRun {
+		if err := ls.claim(); err != nil {
+			return ls, err
+		}
+	}
 	for _, l := range ls {
 		if f.dryRun {
 			continue
@@ -134,6 +139,8 @@ func (f *fetcher) optionsOf(ls legs, l *leg, differ map[string]bool) fetch.Optio
 	}
 	if l == ls.own() {
 		opts.Others.Hold = ls.hold(differ)
+		begin := opts.Begin
+		opts.Begin = func() error { return errors.Join(ls.claim(), begin()) }
 	} else {
 		opts.Keep, opts.DeleteAfter, opts.Others.More = true, 0, true
 	}

@@ -28,8 +28,8 @@ func newLegAccount(t *testing.T, msgs ...pop3test.Message) *legAccount {
 	return &legAccount{t, t.TempDir(), srv}
 }
 
-// run runs mailhaul with these destinations, and wants the exit status.
-func (l *legAccount) run(status int, destinations string, args ...string) {
+// config writes the configuration with these destinations.
+func (l *legAccount) config(destinations string) string {
 	l.t.Helper()
 	var all []string
 	keep := false
@@ -40,8 +40,14 @@ func (l *legAccount) run(status int, destinations string, args ...string) {
 		}
 		all = append(all, fmt.Sprintf("{ maildir = %q }", filepath.Join(l.dir, name, "mail")))
 	}
-	config := write(l.t, l.dir, "c.toml", fmt.Sprintf("state_dir = %q\n[accounts.x]\nserver = %q\ntls = \"none\"\nuser = \"user\"\npassword = \"secret\"\nkeep = %v\ndeliver = [ %s ]\n",
+	return write(l.t, l.dir, "c.toml", fmt.Sprintf("state_dir = %q\n[accounts.x]\nserver = %q\ntls = \"none\"\nuser = \"user\"\npassword = \"secret\"\nkeep = %v\ndeliver = [ %s ]\n",
 		l.dir+"/state", l.srv.Addr, keep, strings.Join(all, ", ")), 0o600)
+}
+
+// run runs mailhaul with these destinations, and wants the exit status.
+func (l *legAccount) run(status int, destinations string, args ...string) {
+	l.t.Helper()
+	config := l.config(destinations)
 	if stdout, stderr, got := mailhaul(l.t, append([]string{"-c", config}, args...)...); got != status {
 		l.t.Fatalf("%v with %s: status %d, want %d\n%s%s", args, destinations, got, status, stdout, stderr)
 	}
@@ -185,6 +191,24 @@ func TestLegLeftNeverWorked(t *testing.T) {
 	l.run(exCantCreat, "one two", "fetch")
 	l.has("one", 1, "a")
 	l.run(exCantCreat, "two", "fetch")
+	unblock()
+	l.run(exOK, "two", "fetch")
+	l.has("two", 1, "a")
+	if left := l.srv.UIDs(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// The same, where the account's own was away when the other was added.
+func TestLegAddedWhileOwnIsAway(t *testing.T) {
+	t.Parallel()
+	l := newLegAccount(t, legMessage("a"))
+	l.run(exOK, "keep one", "fetch")
+	if err := os.Rename(filepath.Join(l.dir, "one"), filepath.Join(l.dir, "elsewhere")); err != nil {
+		t.Fatal(err)
+	}
+	unblock := l.block("two")
+	l.run(exCantCreat, "one two", "fetch")
 	unblock()
 	l.run(exOK, "two", "fetch")
 	l.has("two", 1, "a")
