@@ -163,7 +163,7 @@ func (m *IMAP) append(ctx context.Context, sp *spooled) (imap.UID, error) {
 		if cut {
 			m.drop() // the next one needs another connection
 		}
-		e.Broke = !e.Message && ctx.Err() == nil
+		e.Broke = e.broke() && ctx.Err() == nil
 		return 0, e
 	}
 	if got.UIDValidity == m.validity && got.UID >= m.next && m.validity != 0 {

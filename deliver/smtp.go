@@ -123,7 +123,9 @@ func (s *SMTP) give(ctx context.Context, sp *spooled) (string, error) {
 		data, err = s.c.Data()
 	}
 	if err != nil {
-		return "", s.refused(err, true)
+		e := s.refused(err, true)
+		e.Broke = e.broke()
+		return "", e
 	}
 	n, err := io.Copy(data, io.MultiReader(strings.NewReader(sp.Trace), s.spool.reader(sp)))
 	if size := int64(len(sp.Trace)) + sp.Size; err == nil && n != size {
@@ -134,13 +136,13 @@ func (s *SMTP) give(ctx context.Context, sp *spooled) (string, error) {
 		// section 4.1.1.4).
 		s.drop()
 		e := s.refused(err, true)
-		e.Broke = true
+		e.Broke = e.broke()
 		return "", e
 	}
 	answer, err := s.dot(data, to)
 	if err != nil {
 		e := s.refused(err, false)
-		e.Broke = !e.Message
+		e.Broke = e.broke()
 		return "", e
 	}
 	return s.o.redact(answer), nil

@@ -242,6 +242,33 @@ func TestDoubtSurvivesReport(t *testing.T) {
 	}
 }
 
+// So it is where nothing of the message has reached the receiver, and then there is no doubt about it.
+func TestReceiverDiesBefore(t *testing.T) {
+	msgs := mails(3, 200)
+	a := open(t, pop3test.Config{}, msgs...)
+	p := &post{fail: func(uid string) error {
+		if uid == "uid-1" {
+			return &deliver.Error{Target: "post", Err: io.ErrUnexpectedEOF, Temporary: true, Broke: true, Untouched: true}
+		}
+		return nil
+	}}
+	a.mailTo(p)
+	for range 3 {
+		if _, err := a.run(); err == nil {
+			t.Error("no error")
+		}
+	}
+	a.wantLeft("uid-1")
+	p.fail = nil
+	if _, err := a.run(); err != nil {
+		t.Error(err)
+	}
+	if got := p.taken(msgs); !slices.Equal(got, []int{1, 1, 1}) || len(p.inDoubt) > 0 {
+		t.Errorf("%v, in doubt %v", got, p.inDoubt)
+	}
+	a.wantEmpty()
+}
+
 // A receiver that dies of one message has the others in the next run, and is told then that it may have
 // had that one.
 func TestReceiverDiesOfOne(t *testing.T) {

@@ -51,9 +51,9 @@ func (v *retrieval) commit() error {
 		default:
 			switch {
 			case noRoom(err) && len(v.staged) == 1:
-				v.r.attempted(v.staged[0].it, errNoRoom)
+				v.r.attempted(v.staged[0].it, errNoRoom, false)
 			case de != nil && de.Broke && len(v.staged) > 0 && ctx.Err() == nil:
-				v.r.attempted(v.staged[0].it, errReceiver)
+				v.r.attempted(v.staged[0].it, errReceiver, !de.Untouched)
 			}
 			v.staged = nil
 			v.r.undone = true

@@ -130,7 +130,9 @@ func (r *run) remember(it *item, reason string, a attempt) error {
 // attempted prepares the entry of the message whose reply was due when the connection was lost, or
 // for which there was no room. It may be the cause, and comes last from now on; the error that ended
 // the session tells the user enough.
-func (r *run) attempted(it *item, why error) {
+//
+// had says that the destination may have the message.
+func (r *run) attempted(it *item, why error, had bool) {
 	known := r.st.Lookup(it.uid)
 	if it.uid == "" || it.listed > 1 || len(known) > 0 && known[0].Status != state.Failed {
 		return
@@ -142,7 +144,7 @@ func (r *run) attempted(it *item, why error) {
 	e.Time, e.Reason, e.Next = r.now, why.Error(), time.Time{}
 	mark(&e, passesField, why == errReceiver) // as the error that ended the session did
 	mark(&e, waitedField, false)
-	if why == errReceiver && (r.inDoubt(it) || r.find == nil && r.next == it.nextKey()) {
+	if why == errReceiver && (r.inDoubt(it) || had && r.find == nil && r.next == it.nextKey()) {
 		mark(&e, doubtField, true) // it is not the first of the next run
 	}
 	switch {

@@ -74,14 +74,14 @@ func (v *retrieval) run(items []*item) error {
 			err = r.abandon(pl.endless)
 		}
 		if noRoom(err) && pl.sick != nil {
-			r.attempted(pl.sick, errNoRoom)
+			r.attempted(pl.sick, errNoRoom, false)
 		}
 		if cerr := v.commit(); cerr != nil {
 			return errors.Join(err, cerr, r.recordFailed())
 		}
 		if err != nil {
 			if pl.broken != nil && ctx.Err() == nil && !errors.Is(err, ErrNoPipelining) {
-				r.attempted(pl.broken, errBroke)
+				r.attempted(pl.broken, errBroke, false)
 			}
 			return errors.Join(err, r.recordFailed())
 		}
