@@ -162,11 +162,11 @@ func (r *maildirReader) read(f *os.File, size int64, path string) (s Stored, ok 
 	if err != nil {
 		return s, false, err
 	}
+	if name := ownName(filepath.Base(path)); name != "" && name != id {
+		id, n = name, 0 // received = false: a trace field, if there is one, is the message's own
+	}
 	s = Stored{ID: id, Where: path}
 	s.From, s.For = whose(first[:n])
-	if id == "" {
-		s.ID = ownName(filepath.Base(path)) // received = false
-	}
 	if s.ID == "" && !r.wanted(size-int64(n)) {
 		return s, false, nil
 	}

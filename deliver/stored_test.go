@@ -80,6 +80,22 @@ func TestMaildirStored(t *testing.T) {
 }
 
 // Out of a folder, mail is moved to those beside it, and to the maildir itself.
+// Without a trace field of ours (received = false), one that the message came with is part of it: it may have
+// come by this program before.
+func TestMaildirStoredTwice(t *testing.T) {
+	for _, trace := range []string{"", mboxTrace(2)} {
+		d := newTestMaildir(t, t.TempDir(), true)
+		if err := d.Deliver(t.Context(), &Message{ID: testID(1), UID: "1", Trace: strings.ReplaceAll(trace, mboxID(2), testID(1)), Body: strings.NewReader(mboxTrace(7) + "Subject: x\n\ntext\n")}); err != nil {
+			t.Fatal(err)
+		}
+		want := commitTest(t, d)[0]
+		got := storedTest(t, d)
+		if len(got) != 1 || got[0].ID != want.ID || got[0].Sum != want.Sum || got[0].Size != want.Size {
+			t.Errorf("with %q: %+v, want %+v", trace, got, want)
+		}
+	}
+}
+
 func TestMaildirStoredFolder(t *testing.T) {
 	dir := t.TempDir()
 	newTestMaildir(t, dir, true).prepare()
