@@ -99,7 +99,7 @@ func (g *together) count(*pop3test.Session, string) (string, bool) {
 }
 
 // held says who has the lock, unless that one is just ending.
-var held = regexp.MustCompile(`state file ".*" is locked by another run(: process [0-9]+, started .*)?\n`)
+var held = regexp.MustCompile(`state file ".*" is locked by another run(: process [0-9]+(, started .*)?)?\n`)
 
 // attack does rounds in which runs are killed, one in which none is, and counts.
 func (g *together) attack(rounds int) {
