@@ -176,6 +176,29 @@ func TestKilledThenEmpty(t *testing.T) {
 	}
 }
 
+// TestKilledThenPart has a listing of some of the messages between a killed run and the next.
+func TestKilledThenPart(t *testing.T) {
+	msgs := mails(3, 200)
+	for _, keep := range []bool{false, true} {
+		a := killedBehindCommit(t, pop3test.Config{}, msgs...)
+		for _, listed := range [][]pop3test.Message{msgs[:1], msgs[:2], msgs} {
+			next := open(t, pop3test.Config{}, listed...)
+			next.dir = a.dir
+			next.opts.Keep = keep
+			next.clean()
+			next.want(msgs...)
+			if keep {
+				next.wantIdle()
+			} else {
+				next.wantEmpty()
+			}
+		}
+		if es := a.entries("uid-3"); len(es) != 1 {
+			t.Errorf("keep %v: %+v", keep, es)
+		}
+	}
+}
+
 // TestKilledWithHalf has a message of which only a part came, and a run that is killed before it
 // records that: the next must not delete it.
 func TestKilledWithHalf(t *testing.T) {

@@ -17,6 +17,7 @@
 //	Run        the order of things
 //	list       STAT, UIDL and LIST: what is on the server
 //	settle     what an interrupted run has delivered without recording it
+//	claim      what of that was not listed before, and is now
 //	plan       listing + state + options -> retrieve, identify, delete, skip (a pure function)
 //	retrieval  RETR, stage, commit, record, batch after batch (retrieve.go, commit.go)
 //	identify   is what is to be deleted still the message that was recorded?

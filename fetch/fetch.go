@@ -97,6 +97,9 @@ func (r *run) run(ctx context.Context) error {
 		if err := r.settle(); err != nil {
 			return err
 		}
+		if err := r.claim(); err != nil {
+			return err
+		}
 		if err := r.listed(); err != nil {
 			return err
 		}

@@ -69,8 +69,8 @@ func (r *run) settleQuarantine(b state.Begin, path string) error {
 	return r.recordFound(b, found, path)
 }
 
-// recordFound records those of the found messages that are still listed. The others are gone from
-// the server, and nothing need be known of them. quarantine is the maildir they are in, "" for the
+// recordFound records the found messages: those that are listed, and the others as unclaimed, because a
+// server may not list all that it has. quarantine is the maildir they are in, "" for the
 // destination.
 func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine string) error {
 	byID := make(map[string]deliver.Receipt, len(found))
@@ -93,7 +93,18 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine str
 				e.Reason = shortReason(f.Size, m.it.size)
 			}
 			es = append(es, e)
+			delete(byID, id)
 		}
+	}
+	if len(byID) > 0 {
+		for e := range r.st.All() { // recorded by that run itself
+			delete(byID, deliveryID(b.Nonce, e.UID, max(e.Copy, 1)))
+		}
+	}
+	for id, f := range byID {
+		e := r.entry(unclaimed+id, 1, f)
+		e.Quarantine = quarantine
+		es = append(es, e)
 	}
 	if len(es) == 0 {
 		return nil
