@@ -44,11 +44,11 @@ func (a *Account) to(d Destination) *Account {
 	return &b
 }
 
-// legStates gives the states that an account has for single destinations, configured or not.
-func legStates(cfg *Config, account string) (paths []string, err error) {
-	found, err := state.List(cfg.StateDir)
+// legStates gives the states for single destinations, configured or not, that stand beside a state.
+func legStates(own string) (paths []string, err error) {
+	found, err := state.List(filepath.Dir(own))
 	for _, s := range found {
-		if strings.HasPrefix(accountOf(filepath.Base(s.Path)), account+legMark) {
+		if strings.HasPrefix(accountOf(filepath.Base(s.Path)), accountOf(filepath.Base(own))+legMark) {
 			paths = append(paths, s.Path)
 		}
 	}

@@ -54,7 +54,11 @@ func stateFile(cfg *Config, name string) (string, error) {
 	if cfg.Account(name) != nil {
 		return own, nil
 	}
-	for _, p := range []string{own, filepath.Join(cfg.StateDir, filepath.Base(name)), name} {
+	paths := []string{own, filepath.Join(cfg.StateDir, name), name}
+	if strings.Contains(name, "/") { // a path: that of a copy is not the file that it is of
+		paths = []string{own, name}
+	}
+	for _, p := range paths {
 		if !strings.HasSuffix(p, ".uidl") {
 			p += ".uidl"
 		}
@@ -211,7 +215,7 @@ func (m *program) stateAdopt(c *cli.Context) error {
 			return usagef("%q is the state of %q, which is configured", name, b.Name)
 		}
 	}
-	further, err := legStates(cfg, accountOf(filepath.Base(from)))
+	further, err := legStates(from)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 
 	"mailhaul/fetch/state"
@@ -15,7 +14,7 @@ func stateFiles(cfg *Config, name string) (paths []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	further, err := legStates(cfg, accountOf(filepath.Base(own)))
+	further, err := legStates(own)
 	return append([]string{own}, further...), err
 }
 

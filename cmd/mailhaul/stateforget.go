@@ -80,7 +80,7 @@ func (m *program) forgetAll(c *cli.Context, cfg *Config, name, path string, yes 
 			return err
 		}
 	}
-	further, err := legStates(cfg, name)
+	further, err := legStates(path)
 	if err != nil {
 		return err
 	}
