@@ -63,10 +63,14 @@ func (r *run) listed() error {
 		return r.warnDaily(noteWarned, warning)
 	case warning == "":
 		return r.st.SetNote(noteStrange, "", r.now)
-	case strange != "" && r.now.Sub(since) >= again:
+	case strange == "" || r.now.Before(since):
+		since = r.now
+	case r.now.Sub(since) >= again:
 		return r.st.Believe(roll, r.now)
 	}
-	return r.warnDaily(noteStrange, warning)
+	// As the number of those known grows the warning is another one, but the day goes on.
+	r.event(Event{Type: Failed, Reason: warning, Warning: true, Repeated: strange == warning})
+	return r.st.SetNote(noteStrange, warning, since)
 }
 
 // goneAsAsked tells whether all that is known was delivered to be deleted then: that it is gone, although

@@ -186,3 +186,30 @@ func TestNeverShared(t *testing.T) {
 		t.Errorf("at last: warned %d times, %+v", warnings, a.entries("uid-1"))
 	}
 }
+
+// The day passes, too, where no session's deletions are ever confirmed, so that each run knows one more.
+func TestNeverSharedGrows(t *testing.T) {
+	a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "QUIT", Do: pop3test.Cut}}})
+	for _, m := range mails(12, 100) {
+		a.record(delivered(m, time.Now().Add(-time.Hour)))
+	}
+	believed := false
+	for i := range 6 {
+		st, err := state.Open(a.statePath(), identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, at := st.Note(noteStrange); v != "" {
+			st.SetNote(noteStrange, v, at.Add(-7*time.Hour))
+		}
+		st.Close()
+		a.srv.Add(mail(fmt.Sprint("new-", i), 100))
+		a.run()
+		a.srv.Wait()
+		es := a.entries("uid-1")
+		believed = believed || len(es) > 0 && !es[0].Absent.IsZero()
+	}
+	if !believed {
+		t.Error("not believed after more than a day")
+	}
+}
