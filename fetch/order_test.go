@@ -215,3 +215,22 @@ func TestBreaksCompared(t *testing.T) {
 		a.wantIdle()
 	}
 }
+
+// Nor does one of several with one unique-id, whichever it is.
+func TestBreaksComparedCopies(t *testing.T) {
+	msgs := mails(6, 200)
+	msgs[1].UID = msgs[0].UID
+	a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "RETR 2", Do: pop3test.Cut}}}, msgs...)
+	for i, m := range msgs {
+		e := delivered(m, time.Now())
+		if i == 1 {
+			e.Copy = 2
+		}
+		a.record(e)
+	}
+	for range 12 {
+		a.run()
+		a.srv.Wait()
+	}
+	a.wantEmpty() // the last one is alone then, and has another number
+}

@@ -50,8 +50,11 @@ func (id *identifier) noteBreak() {
 // message at which that broke.
 func (r *run) portion(items []*item) []*item {
 	if uid, _ := r.st.Note(noteCompared); uid != "" {
-		i := slices.IndexFunc(items, func(it *item) bool { return it.uid == uid })
-		items = slices.Concat(items[i+1:], items[:i+1])
+		i := len(items) // behind the last of those with this unique-id: any of them may have been it
+		for i > 0 && items[i-1].uid != uid {
+			i--
+		}
+		items = slices.Concat(items[i:], items[:i])
 	}
 	value, _ := r.st.Note(notePortion)
 	n, err := strconv.Atoi(value)
