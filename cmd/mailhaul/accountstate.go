@@ -31,24 +31,30 @@ func (f *fetcher) openState(ctx context.Context, a *Account) (*state.File, error
 	if f.dryRun {
 		st, err = a.readState(path)
 	} else {
-		st, err = openLocked(ctx, path, a.identity(), f.wait)
+		st, err = a.openState(ctx, path, f.wait)
 	}
 	if err != nil {
 		return nil, err
 	}
 	f.report.damage(a.Name, st)
-	if !f.dryRun && a.Keep && a.DeleteAfter > 0 {
-		// Before anything else is noted with a time of this clock.
-		if err := fetch.ConfirmClock(st, time.Now()); err != nil {
-			return nil, errors.Join(err, st.Close())
-		}
-	}
 	if st.New() && a.leg == "" {
 		if err := f.orphan(a); err != nil {
 			return nil, errors.Join(err, st.Close())
 		}
 	}
 	return st, nil
+}
+
+// openState locks and reads a state file of the account in which something may be noted with a time.
+func (a *Account) openState(ctx context.Context, path string, wait time.Duration) (*state.File, error) {
+	st, err := openLocked(ctx, path, a.identity(), wait)
+	if err == nil && a.Keep && a.DeleteAfter > 0 {
+		// Before anything else is noted with a time of this clock.
+		if err := fetch.ConfirmClock(st, time.Now()); err != nil {
+			return nil, errors.Join(err, st.Close())
+		}
+	}
+	return st, err
 }
 
 // readState reads a state file of the account without a lock.

@@ -56,13 +56,13 @@ func (m *program) delete(c *cli.Context) error {
 		return usagef("there is no terminal to ask on; --yes deletes without asking")
 	}
 	// The lock comes first: a run of fetch has its own idea of what is on the server.
-	st, err := openLocked(c.Context, statePath(cfg, a.Name), a.identity(), wait)
+	st, err := a.openState(c.Context, statePath(cfg, a.Name), wait)
 	if err != nil {
 		return m.about(a, err)
 	}
 	m.report.damage(a.Name, st)
 	all, err := a.known(cfg, st, func(b *Account, path string) (*state.File, error) {
-		return openLocked(c.Context, path, b.identity(), 0)
+		return b.openState(c.Context, path, 0)
 	})
 	if err != nil {
 		return m.about(a, errors.Join(err, st.Close()))
