@@ -152,12 +152,18 @@ func (r *run) allKept(ids *pop3.UIDListing) bool {
 // after a maildrop was emptied nothing else would.
 const noteUIDL = "uidl"
 
+// noteNumbers is the state's note that the run which has begun knows messages by their numbers alone.
+const noteNumbers = "numbers"
+
 // withoutUIDL decides what a refused UIDL means: a server that never had unique-ids is served
 // without them in delete mode; from one that has them, a refusal is trouble that passes, and going
 // on would retrieve everything again.
 func (r *run) withoutUIDL(refused error) error {
 	seen, _ := r.st.Note(noteUIDL)
 	_, interrupted := r.st.Interrupted()
+	if numbers, _ := r.st.Note(noteNumbers); numbers != "" {
+		interrupted = false // there were no unique-ids then, either
+	}
 	var e *pop3.Error
 	trouble := errors.As(refused, &e) && (strings.HasPrefix(e.Code, "SYS/") || e.Code == "IN-USE")
 	if r.caps.Has("UIDL") || r.st.Len() > 0 || seen != "" || interrupted || trouble {

@@ -1,6 +1,8 @@
 package fetch
 
 import (
+	"errors"
+
 	"mailhaul/deliver"
 	"mailhaul/fetch/state"
 )
@@ -125,5 +127,5 @@ func (r *run) end() error {
 	if err := r.st.End(); err != nil {
 		return err
 	}
-	return r.st.SetNote(noteQuarantine, "", r.now)
+	return errors.Join(r.st.SetNote(noteQuarantine, "", r.now), r.st.SetNote(noteNumbers, "", r.now))
 }

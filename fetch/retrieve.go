@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,6 +117,11 @@ func (v *retrieval) begin(first *item) error {
 			return err
 		}
 	}
+	if v.r.noUIDL {
+		if err := v.r.st.SetNote(noteNumbers, "1", v.r.now); err != nil {
+			return err
+		}
+	}
 	b, err := v.r.st.Begin(hint, next)
 	if err != nil {
 		return err
@@ -127,15 +133,14 @@ func (v *retrieval) begin(first *item) error {
 // take stages one message.
 func (v *retrieval) take(it *item, body io.Reader) error {
 	r := v.r
-	uid := it.uid
-	if uid == "" {
-		uid = fmt.Sprintf("\x00%d", it.num) // no unique-id has a NUL at its start and means this
-	}
-	it.id = deliveryID(r.nonce, uid, it.copy)
+	it.id = deliveryID(r.nonce, cmp.Or(it.uid, numbered(it.num)), it.copy)
 	return v.t.Deliver(v.ctx, &deliver.Message{
 		Account: r.opts.Account, Num: it.num, UID: it.uid, ID: it.id, Trace: r.received(it.id, time.Now()), Body: body,
 		InDoubt: r.inDoubt(it)})
 }
+
+// numbered stands for the unique-id of a message that has none: no other has a NUL at its start and means this.
+func numbered(num int) string { return fmt.Sprintf("\x00%d", num) }
 
 // inDoubt tells whether the run before was interrupted with this message in the command's hands.
 func (r *run) inDoubt(it *item) bool {

@@ -101,6 +101,9 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine str
 			delete(byID, deliveryID(b.Nonce, e.UID, max(e.Copy, 1)))
 		}
 	}
+	for n := 1; n <= maxGuess && len(byID) > 0; n++ {
+		delete(byID, deliveryID(b.Nonce, numbered(n), 1)) // without a unique-id it would never be claimed
+	}
 	for id, f := range byID {
 		e := r.entry(unclaimed+id, 1, f)
 		e.Quarantine = quarantine

@@ -1,12 +1,14 @@
 package fetch
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"mailhaul/deliver"
 	"mailhaul/fetch/pop3/pop3test"
 	"mailhaul/fetch/state"
 )
@@ -125,4 +127,48 @@ func TestNoUIDAndShort(t *testing.T) {
 		a.clean()
 		a.want(msgs...)
 	}
+}
+
+// What an interrupted run has delivered without a unique-id comes again, and keeps nothing else from coming.
+func TestNoUIDLInterrupted(t *testing.T) {
+	for _, none := range []bool{true, false} {
+		msgs := mails(3, 200)
+		cfg := pop3test.Config{NoUIDL: none}
+		if !none {
+			msgs[1].NoUID = true
+		}
+		a := open(t, cfg, msgs...)
+		if none {
+			a.caps = nil
+		}
+		a.target = func(t deliver.Target) deliver.Target { return unanswered{t.(deliver.Finder)} }
+		if _, err := a.run(); err == nil {
+			t.Error("not interrupted")
+		}
+		a.srv.Wait()
+		a.target = nil
+		a.clean()
+		a.wantEmpty()
+		want := append(msgs, msgs[1])
+		if none {
+			want = append(msgs, msgs...)
+		}
+		a.want(want...)
+		later := mail("later", 100)
+		later.NoUID = true
+		a.srv.Add(later)
+		a.clean()
+		a.wantEmpty()
+		a.want(append(want, later)...)
+	}
+}
+
+// An unanswered target delivers, and then fails.
+type unanswered struct{ deliver.Finder }
+
+func (u unanswered) Commit(ctx context.Context) ([]deliver.Receipt, error) {
+	if _, err := u.Finder.Commit(ctx); err != nil {
+		return nil, err
+	}
+	return nil, errors.New("lost")
 }
