@@ -154,9 +154,10 @@ type unmatchedError struct {
 }
 
 func (e *unmatchedError) Error() string {
-	text := fmt.Sprintf("%s: %d unique-ids of no account in %s", e.list, len(e.list.ids), e.config)
+	ids := counted(len(e.list.ids), "unique-id")
+	text := fmt.Sprintf("%s: %s of no account in %s", e.list, ids, e.config)
 	if e.list.id == (state.Identity{}) && e.list.program == peer.Fdm {
-		text = fmt.Sprintf("%s: the file does not say whose its %d unique-ids are", e.list, len(e.list.ids))
+		text = fmt.Sprintf("%s: the file does not say of which account it is (%s)", e.list, ids)
 	}
 	for i, a := range e.near {
 		sep := "; near to it: "

@@ -82,7 +82,7 @@ func TestMatchSeen(t *testing.T) {
 		"getmail":               {list: list(peer.Getmail, "/h/oldmail-pop.example.com-995-alice", "", ""), want: "ab"},
 		"getmail, one of two":   {list: list(peer.Getmail, "oldmail--1-110-x-y", "", ""), left: `oldmail--1-110-x-y: 2 unique-ids of no account in c.toml; near to it: "d", user "x:y" at "::1", "e", user "x/y" at "::1"`},
 		"getmail, told which":   {list: list(peer.Getmail, "oldmail--1-110-x-y", "", ""), only: cfg.Accounts[4], want: "e"},
-		"fdm":                   {list: list(peer.Fdm, "cache", "", ""), left: `cache: the file does not say whose its 2 unique-ids are`},
+		"fdm":                   {list: list(peer.Fdm, "cache", "", ""), left: `cache: the file does not say of which account it is (2 unique-ids)`},
 		"fdm, told whose it is": {list: list(peer.Fdm, "cache", "", ""), only: cfg.Accounts[0], want: "a"},
 	} {
 		all, left, err := matchSeen(cfg, c.only, []*seenList{c.list})
