@@ -98,7 +98,7 @@ func findConfig(flag string) (string, error) {
 	}
 	text := "no configuration: it is not here, and there is no home directory that could have one"
 	if len(looked) > 1 {
-		text = "no configuration: it is neither here nor at " + looked[1]
+		text = "no configuration: it is neither here nor at " + looked[1] + `; "mailhaul init --write ADDRESS" makes one`
 	}
 	return "", &ConfigError{[]Problem{{File: looked[0], Text: text}}}
 }
