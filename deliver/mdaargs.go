@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// ErrArgument is matched by the errors of NewCommand: the command was configured wrongly.
-var ErrArgument = errors.New("command cannot be used as it is written")
+// ErrArgument is matched by the errors of NewCommand, NewSMTP and NewIMAP: the destination was configured
+// wrongly.
+var ErrArgument = errors.New("cannot be used as it is written")
 
 // What stands where the envelope is silent, or says what must not become an argument.
 const (

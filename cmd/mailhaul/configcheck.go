@@ -137,6 +137,11 @@ func (b *builder) whole(needsSecret func(string) bool, fine bool) {
 	case a.TLS != "none" && a.Server.Network == "unix" && a.TLSServerName == "" && !a.TLSInsecure:
 		b.report(b.f, b.at, `TLS over a unix socket needs tls_server_name; or set tls = "none"`)
 	}
+	for _, d := range append([]Destination{a.Deliver}, a.Also...) {
+		if err := d.templates(a); fine && err != nil {
+			b.report(b.f, b.key("deliver"), "%v", err)
+		}
+	}
 	if a.Server.Addr != "" {
 		a.Server.setPort(a.TLS)
 	}

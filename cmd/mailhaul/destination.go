@@ -54,3 +54,15 @@ func (a *Account) places() string {
 
 // Readable tells whether it can be read what stands there.
 func (d Destination) Readable() bool { return d.Maildir != "" || d.Mbox != "" }
+
+// templates tells what is wrong with the placeholders of a command or an envelope, which may be a matter of
+// the account's name and user.
+func (d Destination) templates(a *Account) (err error) {
+	switch {
+	case len(d.Command) > 0:
+		_, err = deliver.NewCommand(d.Command, deliver.CommandOptions{Account: a.Name, User: a.User})
+	case d.Recipient != "":
+		_, err = deliver.NewSMTP(deliver.SMTPOptions{Sender: d.Sender, Recipient: d.Recipient, Account: a.Name, User: a.User})
+	}
+	return err
+}
