@@ -17,13 +17,13 @@ func (m *program) fetchCommand() *cli.Command {
 		ArgsUsage: "[ACCOUNT...]",
 		Description: `Without names all accounts are done, except those with disabled = true.
 
-   mailhaul fetch                        all accounts; the line for cron
+   mailhaul fetch                            all accounts; the line for cron
    mailhaul fetch 'sales-*' --exclude 'sales-old*'
    mailhaul fetch --only-failed last.jsonl
-   mailhaul fetch --shard 0/4            a quarter of the accounts; other hosts do 1/4, 2/4, 3/4
-   mailhaul fetch --dry-run work         what would be done, and why
-   mailhaul fetch --keep --limit 10 work try it with ten messages, delete nothing
-   mailhaul fetch --retry work           what failed for a reason that is mended now
+   mailhaul fetch --shard 0/4                a quarter of the accounts; other hosts do 1/4, 2/4, 3/4
+   mailhaul fetch --dry-run work             what would be done, and why
+   mailhaul fetch --keep --limit 10 work     try it with ten messages, delete nothing
+   mailhaul fetch --retry work               what failed for a reason that is mended now
    mailhaul fetch --json | jq -c 'select(.type=="message")'`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, DisableDefaultText: true, Usage: "print the plan and its reasons, touch nothing"},
