@@ -120,7 +120,7 @@ func (c *Comparison) Add(s deliver.Stored) {
 			continue
 		}
 		if r.at != nil {
-			c.extra(r, s, "a second copy of the same delivery, or of the same message delivered again: the first is "+r.at.Place())
+			c.extra(r, s, "a second copy of the same delivery, or of the same message delivered again: the other is "+r.at.Place())
 			return
 		}
 		r.at = &s

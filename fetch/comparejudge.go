@@ -145,7 +145,7 @@ func (c *Comparison) unrecorded(after *state.File, listing []Listed) {
 		switch {
 		case again:
 			c.counts.Extra++
-			c.findings = append(c.findings, Finding{Type: Extra, Size: s.Size, Reason: "a second copy of the same delivery: the first is " + where, Stored: &s})
+			c.findings = append(c.findings, Finding{Type: Extra, Size: s.Size, Reason: "a second copy of the same delivery: the other is " + where, Stored: &s})
 			continue
 		case s.Altered:
 			c.counts.Changed++
