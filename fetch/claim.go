@@ -27,7 +27,7 @@ func (r *run) claim() error {
 	for nonce := range nonces {
 		for id, m := range r.ids(nonce) {
 			if e, ok := free[id]; ok {
-				e.UID, e.Copy = m.it.uid, m.copy
+				e.UID, e.Copy, e.Reason = m.it.uid, m.copy, m.short(e.Size)
 				es = append(es, e)
 				ids = append(ids, unclaimed+id)
 			}

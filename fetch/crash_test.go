@@ -217,6 +217,26 @@ func TestKilledWithHalf(t *testing.T) {
 	}
 }
 
+// TestKilledWithHalfThenPart has a listing without the message in between, and a half that has its header.
+func TestKilledWithHalfThenPart(t *testing.T) {
+	msgs := mails(3, 4000)
+	head, _, _ := strings.Cut(string(msgs[1].Text), "\r\n\r\n")
+	a := killedBehindCommit(t, pop3test.Config{Faults: []pop3test.Fault{{On: "RETR 2", Do: pop3test.Answer, Text: "+OK\r\n" + head + "\r\n\r\n.\r\n"}}}, msgs...)
+	for _, listed := range [][]pop3test.Message{msgs[:1], msgs} {
+		next := open(t, pop3test.Config{}, listed...)
+		next.dir = a.dir
+		_, err := next.run()
+		next.srv.Wait()
+		if len(listed) > 1 {
+			var left *LeftError
+			if !errors.As(err, &left) || left.Messages != 1 {
+				t.Error(err)
+			}
+			next.wantLeft("uid-2")
+		}
+	}
+}
+
 // killedBehindCommit leaves the disk of a run that was killed when all was delivered and nothing
 // recorded.
 func killedBehindCommit(t *testing.T, cfg pop3test.Config, msgs ...pop3test.Message) *account {

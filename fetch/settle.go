@@ -88,10 +88,7 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine str
 				}
 				aside = append(aside, func() { r.tellQuarantined(m.it, f.Where) })
 			}
-			if f.Size == 0 || m.it.listed == 1 && f.Size < m.it.size/4 {
-				// Each line was an octet longer on its way: even so, not half of it came.
-				e.Reason = shortReason(f.Size, m.it.size)
-			}
+			e.Reason = m.short(f.Size)
 			es = append(es, e)
 			delete(byID, id)
 		}
@@ -130,6 +127,15 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine str
 type candidate struct {
 	it   *item
 	copy int
+}
+
+// short tells why it is not deleted, if that is what an interrupted run has of it.
+func (m candidate) short(octets int64) string {
+	if octets == 0 || m.it.listed == 1 && octets < m.it.size/4 {
+		// Each line was an octet longer on its way: even so, not half of it came.
+		return shortReason(octets, m.it.size)
+	}
+	return ""
 }
 
 // ids yields the delivery ids that the run with this nonce may have given to what is listed now.
