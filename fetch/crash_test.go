@@ -7,9 +7,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"mailhaul/deliver"
 	"mailhaul/fetch/pop3/pop3test"
+	"mailhaul/fetch/state"
 )
 
 // TestKilled kills a run at every step (see the package comment), and the run behind it again at
@@ -181,6 +183,7 @@ func TestKilledThenPart(t *testing.T) {
 	msgs := mails(3, 200)
 	for _, keep := range []bool{false, true} {
 		a := killedBehindCommit(t, pop3test.Config{}, msgs...)
+		a.record(state.Entry{UID: "uid-3", Status: state.Failed, Time: time.Now(), Attempts: 1, Reason: "before"})
 		for _, listed := range [][]pop3test.Message{msgs[:1], msgs[:2], msgs} {
 			next := open(t, pop3test.Config{}, listed...)
 			next.dir = a.dir

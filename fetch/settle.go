@@ -94,8 +94,10 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine str
 		}
 	}
 	if len(byID) > 0 {
-		for e := range r.st.All() { // recorded by that run itself
-			delete(byID, deliveryID(b.Nonce, e.UID, max(e.Copy, 1)))
+		for e := range r.st.All() { // recorded by that run itself, unless it failed before that
+			if e.Status != state.Failed {
+				delete(byID, deliveryID(b.Nonce, e.UID, max(e.Copy, 1)))
+			}
 		}
 	}
 	for n := 1; n <= maxGuess && len(byID) > 0; n++ {
