@@ -81,7 +81,7 @@ func TestSeen(t *testing.T) {
 			"joe@h \"a 1\" -1\njoe@h \"#b\" -1\nalice@example.com@unix:/run/my pop.sock \" c\" -1\n"},
 		{Mpop, mpopFirst + "1.4.23.\n 3 h joe\na b 1465888909\nc 2\nold\n", "joe@h \"a b\" 1465888909\njoe@h \"c\" 2\njoe@h \"old\" -1\n"},
 		{Mpop, mpopFirst + "1.10.0\n 1 h joe\na x\n", "list:3: the time is no number"},
-		{Mpop, " 2 h joe\na\n", "list:3: the file was cut: 1 unique-ids of its last list are missing"},
+		{Mpop, " 2 h joe\na\n", "list:3: the file was cut: its last list lacks 1 of its unique-ids"},
 		{Mpop, " 1 h joe\na\nb\n", "list:3: not the heading of a list, a blank and then number, host and user"},
 		{Mpop, " 0 h joe\n", "list:1: not the heading"},
 		{Mpop, " 1 h\n", "list:1: not the heading"},

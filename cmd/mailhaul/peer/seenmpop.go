@@ -73,7 +73,7 @@ func (m *mpopSeen) seen(l *seenLines) (Seen, bool, error) {
 // end is called at the end of the file.
 func (m *mpopSeen) end(l *seenLines) error {
 	if m.left > 0 {
-		return l.wrong("the file was cut: %d unique-ids of its last list are missing", m.left)
+		return l.wrong("the file was cut: its last list lacks %d of its unique-ids", m.left)
 	}
 	return nil
 }
