@@ -104,8 +104,13 @@ func (o *OAuth) renew(ctx context.Context, a *Account, k *asker, t *tokens) (str
 	return got.AccessToken, nil
 }
 
-// save writes down what the provider gave.
+// save writes down what the provider gave. A token is of visible ASCII (RFC 6749, appendix A.12 and A.17); no
+// other comes back from the file, or goes over the wire, as it was.
 func (o *OAuth) save(w *tokenWriter, a *Account, got *oauth2.Token) error {
+	if strings.ContainsFunc(got.AccessToken+got.RefreshToken, func(c rune) bool { return c < ' ' || c > '~' }) {
+		w.discard()
+		return errors.New("the provider gave a token with a character in it that none may have")
+	}
 	return w.save(&tokens{
 		User: a.User, ClientID: o.ClientID, TokenURL: o.TokenURL, Access: got.AccessToken, Refresh: got.RefreshToken,
 		Obtained: time.Now().UTC().Truncate(time.Second), Expiry: got.Expiry.UTC(),

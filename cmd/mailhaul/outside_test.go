@@ -100,6 +100,8 @@ func FuzzProvider(f *testing.F) {
 	f.Add(400, "application/json", `{"error":"invalid_grant","error_description":"`+outsideSecret+`\u001b[2J expired"}`)    // 5.2
 	f.Add(401, "application/json", `{"error":"invalid_client"}`)
 	f.Add(200, "application/x-www-form-urlencoded", "access_token=new&expires_in=9")
+	f.Add(200, "application/x-www-form-urlencoded", "access_token=n\xf3w")
+	f.Add(200, "application/x-www-form-urlencoded", "access_token=n\x01w")
 	f.Add(302, "text/html", "<html>")
 	f.Add(200, "application/json", `{"access_token":"","expires_in":"-1"}`)
 	var status int
@@ -112,8 +114,8 @@ func FuzzProvider(f *testing.F) {
 	f.Cleanup(srv.Close)
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, s int, k, b string) {
-		status, kind, body = 200+max(s, -s)%400, strings.Map(func(r rune) rune { return max(r, ' ') }, k), b
-		if s < 0 || status == 204 || status == 304 {
+		status, kind, body = s, strings.Map(func(r rune) rune { return max(r, ' ') }, k), b
+		if s < 200 || s > 599 || s == 204 || s == 304 {
 			status = 200
 		}
 		o := &OAuth{ClientID: "c", TokenURL: srv.URL + "/token", file: filepath.Join(dir, "a.json")}
