@@ -216,6 +216,21 @@ func TestBreaksCompared(t *testing.T) {
 	}
 }
 
+// Nor do those that the server does not let go, once a link that broke has made the portions small.
+func TestPortionNotDeleted(t *testing.T) {
+	msgs := mails(6, 200)
+	a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "TOP 6 0", Do: pop3test.Cut, Nth: 1},
+		{On: "DELE 1", Do: pop3test.Refuse}, {On: "DELE 2", Do: pop3test.Refuse}, {On: "DELE 3", Do: pop3test.Refuse}}}, msgs...)
+	for _, m := range msgs {
+		a.record(delivered(m, time.Now()))
+	}
+	for range 6 {
+		a.run()
+		a.srv.Wait()
+	}
+	a.wantLeft("uid-1", "uid-2", "uid-3")
+}
+
 // Nor does one of several with one unique-id, whichever it is.
 func TestBreaksComparedCopies(t *testing.T) {
 	msgs := mails(6, 200)

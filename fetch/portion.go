@@ -79,7 +79,8 @@ func (r *run) shrink(done int) {
 	r.st.SetNote(notePortion, strconv.Itoa(max(1, done*3/4)), r.now)
 }
 
-// grow lets the next session do more than this one, which came to its end with so many.
+// grow lets the next session do more than this one, which came to its end with so many. That they could be
+// deleted is not asked: else a few that cannot would stand in front of all others for ever.
 func (r *run) grow(done int) error {
-	return r.st.SetNote(notePortion, strconv.Itoa(2*max(1, done)), r.now)
+	return r.st.SetNote(notePortion, strconv.Itoa(2*done), r.now)
 }

@@ -31,13 +31,15 @@ func (r *run) remove(p *plan) error {
 	if err := r.bury(gone); err != nil {
 		return err
 	}
+	if r.later > 0 {
+		if err := r.grow(len(p.identify) - r.later); err != nil {
+			return err
+		}
+	}
 	if r.refused > 0 {
 		return fmt.Errorf("%w (%d messages)", ErrNotDeleted, r.refused)
 	}
 	if r.later > 0 {
-		if err := r.grow(len(gone)); err != nil {
-			return err
-		}
 		return fmt.Errorf("%w (%d messages: the last session ended while they were looked at)", ErrNotDeleted, r.later)
 	}
 	return errors.Join(r.st.SetNote(notePortion, "", r.now), r.st.SetNote(noteCompared, "", r.now))
