@@ -58,7 +58,6 @@ type tallied struct {
 	status       int       // of that
 	reason       string    // what it failed for, "" if nothing was told
 	begun        time.Time // the last event of a session: later than last if a run was killed
-	pending      string    // the last error since a summary
 }
 
 // killed tells whether the last run of the account did not come to its end.
