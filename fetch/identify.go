@@ -21,7 +21,7 @@ func (r *run) identify(ctx context.Context, p *plan) (others []*item, err error)
 	}
 	id := &identifier{r: r, p: p, namesakes: map[string]*namesakes{}}
 	err = id.run(ctx, items)
-	if err != nil && (r.c.Err() != nil || id.shortOfTime(ctx)) {
+	if r.over || err != nil && (r.c.Err() != nil || id.shortOfTime(ctx)) {
 		r.shrink(id.done)
 		if ctx.Err() == nil && id.broken != nil && !errors.Is(err, ErrNoPipelining) {
 			id.noteBreak()
@@ -163,6 +163,7 @@ func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, wh
 		}}
 	err := p.run(ctx, items)
 	if errors.Is(err, errAbandoned) {
+		id.broken = p.endless
 		return id.r.abandon(p.endless)
 	}
 	id.broken = p.broken

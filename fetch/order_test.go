@@ -216,6 +216,23 @@ func TestBreaksCompared(t *testing.T) {
 	}
 }
 
+// Nor does one whose text does not end when it is compared.
+func TestEndlessCompared(t *testing.T) {
+	msgs := mails(4, 200)
+	endless := delivered(msgs[0], time.Now())
+	msgs[0].Text, msgs[0].Repeat, msgs[0].Size = strings.Repeat("x", 4<<10)+"\r\n", 1<<30, 100
+	a := open(t, pop3test.Config{}, msgs...)
+	a.record(endless)
+	for _, m := range msgs[1:] {
+		a.record(delivered(m, time.Now()))
+	}
+	for range 5 {
+		a.run()
+		a.srv.Wait()
+	}
+	a.wantLeft("uid-1")
+}
+
 // Nor do those that the server does not let go, once a link that broke has made the portions small.
 func TestPortionNotDeleted(t *testing.T) {
 	msgs := mails(6, 200)
