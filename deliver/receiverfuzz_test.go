@@ -26,15 +26,18 @@ func scripted(t testing.TB, patience time.Duration) (Receiver, chan<- string, <-
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	scripts, heard := make(chan string), make(chan string, 1)
-	t.Cleanup(func() { close(scripts) })
+	scripts, heard := make(chan string, 1), make(chan string, 1)
 	go func() { // the server's side
-		for script := range scripts {
+		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			heard <- play(conn, strings.Split(script, "|"), patience)
+			select {
+			case script := <-scripts:
+				heard <- play(conn, strings.Split(script, "|"), patience)
+			default: // the session has ended, and is begun anew
+			}
 			conn.Close()
 		}
 	}()
