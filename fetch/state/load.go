@@ -45,9 +45,9 @@ func (f *File) load(want *Identity) error {
 		return fmt.Errorf("state file: %w", err)
 	}
 	f.file = file
-	// A reader without the lock may see half of a write, which looks like damage. Damage stays, and
-	// a write is over in no time.
-	for try := 0; ; try++ {
+	// A reader without the lock may see half of a write, which looks like damage. Damage stays.
+	for begun, changed := time.Now(), time.Now(); ; {
+		was := f.info
 		if f.info, err = file.Stat(); err != nil {
 			return fmt.Errorf("state file: %w", err)
 		}
@@ -57,12 +57,23 @@ func (f *File) load(want *Identity) error {
 			err = ld.finish()
 		}
 		f.before = f.newest
-		if !f.readOnly || err == nil && !f.damaged || try == 9 {
+		now := time.Now()
+		if was != nil && (was.Size() != f.info.Size() || !was.ModTime().Equal(f.info.ModTime())) {
+			changed = now
+		}
+		if !f.readOnly || err == nil && !f.damaged || now.Sub(changed) > halfAWrite || now.Sub(begun) > manyWrites {
 			return err
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
 }
+
+// For so long what looks like damage is read again; the longer while the file goes on changing. A write may
+// wait for the disk in its midst, and the next one follows at once.
+const (
+	halfAWrite = 20 * time.Millisecond
+	manyWrites = 2 * time.Second
+)
 
 var errNotRegular = fmt.Errorf("%w: it is not a regular file", ErrUnreadable)
 
