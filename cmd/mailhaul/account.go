@@ -69,25 +69,19 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		}
 	}
 	differ, came := map[string]bool{}, map[string]bool{}
-	for i, l := range legs {
+	for _, l := range legs {
 		if l.err != nil {
 			continue
 		}
 		opts := f.optionsOf(legs, l, differ)
 		opts.Record, opts.Others.Undone = l.remember, sum.Undone
 		opts.Others.Retrieved = func(uid string) bool { return came[uid] }
-		if i < len(legs)-1 {
-			tell := opts.Events
-			opts.Events = func(e fetch.Event) {
-				if e.Type == fetch.Message || e.Type == fetch.Failed && e.Destination != "" { // the quarantine's
-					came[e.UID] = true
-				}
-				tell(e)
-			}
-		}
 		tell := opts.Events
 		opts.Events = func(e fetch.Event) {
 			s.listed = s.listed || e.Type == fetch.Account
+			if l != legs.own() && (e.Type == fetch.Message || e.Type == fetch.Failed && e.Destination != "") { // the quarantine's
+				came[e.UID] = true
+			}
 			tell(e)
 		}
 		var part fetch.Summary
