@@ -124,19 +124,28 @@ func (l *loader) header(rows *configFile, r *csv.Reader, t csvTable) ([]string, 
 	used := placeholders(t.name)
 	walk(t.template, func(s string) { used = append(used, placeholders(s)...) })
 	keys := append(keyNames(), "name", "maildir", "mbox")
+	known := func(name string) bool {
+		return slices.Contains(keys, name) || slices.Contains(used, name) || name == "email" || name == "local" || name == "domain"
+	}
+	for i, name := range header {
+		header[i] = strings.TrimSpace(name)
+	}
+	separators := len(header) == 1 && strings.ContainsAny(header[0], ";\t")
+	if !separators && !slices.ContainsFunc(header, known) {
+		// An account's row, perhaps: what stands in it may be a password.
+		l.report(rows, nil, "the first row names the columns, such as user,password: nothing in it is a key, or is in a template")
+		return nil, false
+	}
 	good := true
 	for i, name := range header {
-		name = strings.TrimSpace(name)
-		header[i] = name
 		why := ""
 		switch {
 		case name == "":
 			why = fmt.Sprintf("column %d has no name", i+1)
 		case slices.Contains(header[:i], name):
 			why = fmt.Sprintf("column %q stands twice", name)
-		case slices.Contains(keys, name) || slices.Contains(used, name):
-		case name == "email" || name == "local" || name == "domain":
-		case len(header) == 1 && strings.ContainsAny(name, ";\t"):
+		case known(name):
+		case separators:
 			why = "columns are separated by commas"
 		default:
 			why = fmt.Sprintf("column %q is no key, and no template has {%s}", name, name)

@@ -70,6 +70,7 @@ func TestAccountsFromProblems(t *testing.T) {
 		{"empty", migration, "", 0o600, []string{"accounts.csv: is empty"}},
 		{"column", migration, "user,usr\na@b,x\n", 0o600, []string{`accounts.csv:1: column "usr" is no key, and no template has {usr}; did you mean "user"?`}},
 		{"column twice", migration, "user,user\na@b,x\n", 0o600, []string{`accounts.csv:1: column "user" stands twice`}},
+		{"no columns", migration, "ann@example.org,geh31m\nbob@example.org,geh31m\n", 0o600, []string{"accounts.csv: the first row names the columns"}},
 		{"column without a name", migration, "user,\na@b,x\n", 0o600, []string{"accounts.csv:1: column 2 has no name"}},
 		{"semicolons", migration, "user;password\na@b;x\n", 0o600, []string{"accounts.csv:1: columns are separated by commas"}},
 		{"ragged", migration, "user\na@b\nc@d,hunter2\n", 0o600, []string{"accounts.csv:3: has more or fewer columns"}},
