@@ -72,7 +72,7 @@ func TestReadSecret(t *testing.T) {
 		{"file", SecretSource{Kind: "password_file", Name: good}, " pass word ", 0, ""},
 		{"file open to others", SecretSource{Kind: "password_file", Name: open}, "", 78, "chmod 600"},
 		{"no file", SecretSource{Kind: "password_file", Name: dir + "/none"}, "", 78, "no such file"},
-		{"empty file", SecretSource{Kind: "password_file", Name: empty}, "", 78, "gave nothing"},
+		{"empty file", SecretSource{Kind: "password_file", Name: empty}, "", 78, "the first line of " + empty + " is empty"},
 		{"NUL", SecretSource{Kind: "password_file", Name: nul}, "", 78, "a line break or a NUL"},
 		{"env", SecretSource{Kind: "password_env", Name: "MH_PASSWORD"}, "from env", 0, ""},
 		{"no env", SecretSource{Kind: "password_env", Name: "MH_NONE"}, "", 78, "$MH_NONE is not set"},

@@ -122,7 +122,11 @@ func fileSecret(path string, private bool) (string, error) {
 		}
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxSecret))
-	return firstLine(b), err
+	line := firstLine(b)
+	if err == nil && line == "" {
+		err = fmt.Errorf("the first line of %s is empty", path)
+	}
+	return line, err
 }
 
 func checkPrivate(path string, info fs.FileInfo) error {

@@ -84,7 +84,7 @@ func (f *fetcher) openReceiver(ctx context.Context, a *Account, create bool) (de
 		var secret Secret
 		if r.Secret.Kind != "" {
 			if secret, err = readSecret(ctx, r, f.asker); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("deliver: %w", err) // the account has one, too
 			}
 		}
 		var masks pop3.Client // without a connection: all it does is mask
