@@ -23,6 +23,8 @@ const (
 	Changed FindingType = "changed"
 	// Undeleted: recorded and to be deleted, and still listed.
 	Undeleted FindingType = "undeleted"
+	// Undelivered: listed, and not delivered or not whole, although a run has tried or has left it.
+	Undelivered FindingType = "undelivered"
 	// Verified is none: a copy is as it was recorded, or bears the account's delivery id and is
 	// known to the state no more.
 	Verified FindingType = "verified"
@@ -35,7 +37,7 @@ type Finding struct {
 	Copy   int    // of the unique-id
 	Size   int64  // octets, in stored form; of an undeleted one as recorded
 	Reason string
-	Stored *deliver.Stored // the copy; nil for one that is missing or undeleted
+	Stored *deliver.Stored // the copy; nil for one that is missing, undeleted or undelivered
 }
 
 // Counts are what a Comparison has counted.
@@ -45,12 +47,13 @@ type Counts struct {
 	Older                              int // further copies with the account's trace field, known to the state no more
 	Unsettled                          int // delivered by a run that is under way or was interrupted: the next one records them
 	Quarantined                        int // delivered into a quarantine, which is not looked at
+	New                                int // listed, and not looked at by a run yet
 	Missing, Extra, Changed, Undeleted int
-	New                                int // listed, and still to be delivered
+	Undelivered                        int
 }
 
 // Wrong is the number of findings that are a disagreement.
-func (c *Counts) Wrong() int { return c.Missing + c.Extra + c.Changed + c.Undeleted }
+func (c *Counts) Wrong() int { return c.Missing + c.Extra + c.Changed + c.Undeleted + c.Undelivered }
 
 // Listed is one message of a listing, for Comparison.Finish.
 type Listed struct {

@@ -81,7 +81,9 @@ func TestComparison(t *testing.T) {
 		{name: "listed again", before: at(recordedAs(x, "a", 1, "A")), stored: have(storedOf(compareNonce, "a", 1, "A")), listing: "a", want: "undeleted:a verified:a"},
 		{name: "the server's text", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A")), listing: "a new", server: "A", keep: true, want: "verified:a"},
 		{name: "another text on the server", before: at(a), stored: have(storedOf(compareNonce, "a", 1, "A")), listing: "a", server: "?", keep: true, want: "changed:a verified:a"},
-		{name: "never to be deleted", before: at(short), stored: have(storedOf(compareNonce, "a", 1, "A")), listing: "a", want: "verified:a"},
+		{name: "came short", before: at(short), stored: have(storedOf(compareNonce, "a", 1, "A")), listing: "a", want: "undelivered:a verified:a"},
+		{name: "failed", before: at(state.Entry{UID: "a", Copy: 1, Status: state.Failed, Time: time.Now(), Reason: "no"}), listing: "a new", want: "undelivered:a"},
+		{name: "failed, and gone", before: at(state.Entry{UID: "a", Copy: 1, Status: state.Failed, Time: time.Now(), Reason: "no"}), listing: "new", want: ""},
 	} {
 		path := filepath.Join(t.TempDir(), "a.uidl")
 		record := func(es []state.Entry, begin bool) *state.File {

@@ -158,6 +158,17 @@ func (c *Comparison) unrecorded(after *state.File, listing []Listed) {
 	}
 }
 
+// undelivered gives the entry of a listed message that stays on the server for a reason other than to be kept: it
+// failed, or came short. nil if there is none.
+func undelivered(st *state.File, l Listed) *state.Entry {
+	for _, e := range st.Lookup(l.UID) {
+		if e.Reason != "" && (e.Status == state.Failed || e.Status == state.Delivered && e.Copy == l.Nth) {
+			return &e
+		}
+	}
+	return nil
+}
+
 func isRecorded(st *state.File, l Listed) bool {
 	for _, e := range st.Lookup(l.UID) {
 		if e.Status != state.Failed {
@@ -176,8 +187,15 @@ func (c *Comparison) listed(after *state.File, listing []Listed, now time.Time, 
 		before[r.UID] = append(before[r.UID], r)
 	}
 	for _, l := range listing {
+		stays := undelivered(after, l)
+		if stays != nil {
+			c.counts.Undelivered++
+			c.findings = append(c.findings, Finding{Type: Undelivered, UID: l.UID, Copy: l.Nth, Size: stays.Size, Reason: stays.Reason})
+		}
 		if l.UID == "" || !isRecorded(after, l) {
-			c.counts.New++
+			if stays == nil {
+				c.counts.New++
+			}
 			continue
 		}
 		c.onServer(l, before[l.UID])

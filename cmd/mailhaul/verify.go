@@ -23,8 +23,8 @@ func (m *program) verifyCommand() *cli.Command {
 		ArgsUsage: "ACCOUNT...",
 		Description: `Compares what is on the server, what is recorded as delivered, and what is at the destination,
 whose messages are all read and hashed; each destination, if there are several. Prints a line
-for each that is missing, extra, changed or undeleted, and one with the counts. Nothing is
-changed anywhere. The exit status is 65 if something disagrees.
+for each that is missing, extra, changed, undeleted or undelivered, and one with the counts.
+Nothing is changed anywhere. The exit status is 65 if something disagrees.
 
    mailhaul verify work
    mailhaul verify --offline work                   state and destination alone

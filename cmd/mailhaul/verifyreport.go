@@ -77,12 +77,15 @@ func countsText(c *fetch.Counts) string {
 	for _, p := range []struct {
 		n    int
 		what fetch.FindingType
-	}{{c.Missing, fetch.Missing}, {c.Extra, fetch.Extra}, {c.Changed, fetch.Changed}, {c.Undeleted, fetch.Undeleted}} {
+	}{{c.Missing, fetch.Missing}, {c.Extra, fetch.Extra}, {c.Changed, fetch.Changed}, {c.Undeleted, fetch.Undeleted}, {c.Undelivered, fetch.Undelivered}} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
 		}
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0 && c.New > 0:
+		return "all else agrees"
+	case len(parts) == 0:
 		return "all agrees"
 	}
 	return strings.Join(parts, ", ")
@@ -162,6 +165,7 @@ func (v *verifier) jsonSummary(of *compared) string {
 		l.number("extra", int64(c.Extra))
 		l.number("changed", int64(c.Changed))
 		l.number("undeleted", int64(c.Undeleted))
+		l.number("undelivered", int64(c.Undelivered))
 	}
 	l.number("status", int64(exitStatus(of.err)))
 	return l.String()
