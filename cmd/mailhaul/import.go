@@ -153,6 +153,7 @@ func peerFileError(name string, err error) error {
 func (m *program) site() peer.Site {
 	s := peer.Site{Getenv: os.Getenv, Dir: "~/.config/mailhaul"}
 	s.Home, _ = homeDir()
+	s.Cwd, _ = os.Getwd()
 	if s.User = os.Getenv("USER"); s.User == "" {
 		if u, err := user.Current(); err == nil {
 			s.User = u.Username

@@ -83,6 +83,9 @@ func getmailIDs(src Source, site Site, host, port, kind, user string) string {
 		}
 	}
 	dir := filepath.Dir(src.Name)
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(site.Cwd, dir)
+	}
 	if base := filepath.Base(dir); base != "getmail" && base != ".getmail" {
 		if dir = site.Getenv("XDG_CONFIG_HOME"); dir == "" {
 			dir = "~/.config"

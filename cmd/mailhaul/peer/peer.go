@@ -36,6 +36,7 @@ var Programs = []Program{Fetchmail, Mpop, Getmail, Fdm}
 // A Site is what a configuration takes from the machine and the user that it is for.
 type Site struct {
 	Home   string // the home directory, absolute; "" if unknown
+	Cwd    string // what the names of Sources are relative to, absolute; "" if unknown
 	User   string // the user's name; "" if unknown
 	Dir    string // the directory for password files, as it is to stand in the TOML: "~/.config/mailhaul"
 	Getenv func(string) string
@@ -43,7 +44,7 @@ type Site struct {
 
 // A Source is one file with a configuration.
 type Source struct {
-	Name string // as errors and findings name it
+	Name string // the file's, as errors and findings have it
 	Text []byte
 }
 

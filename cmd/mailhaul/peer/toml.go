@@ -120,7 +120,7 @@ func (p *printer) takeOver(program Program, a *Account, told map[string]bool) {
 	if program == Fdm {
 		command += " --account " + shellWord(a.Name)
 	}
-	p.comment("", fmt.Sprintf("So that nothing is fetched again that %s has fetched:\n%s", program, command))
+	p.comment("", fmt.Sprintf("So that nothing is fetched again that %s has fetched (with --config FILE, if this file is not where mailhaul looks for it):\n%s", program, command))
 }
 
 // key writes a part of a key.
