@@ -108,6 +108,9 @@ func matchSeen(cfg *Config, only *Account, lists []*seenList) ([]owned, []*unmat
 			}
 			continue
 		}
+		if only != nil {
+			continue // the others' are not asked for
+		}
 		e := &unmatchedError{list: l, config: cfg.Path, near: own}
 		for _, a := range accounts {
 			if len(own) == 0 && l.near(a) {

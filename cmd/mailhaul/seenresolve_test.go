@@ -100,4 +100,9 @@ func TestMatchSeen(t *testing.T) {
 			t.Errorf("%s: %q, left %q", name, names, text)
 		}
 	}
+	// What is of other accounts is left out where one is named.
+	all, left, err := matchSeen(cfg, cfg.Accounts[0], []*seenList{list(peer.Fetchmail, "f", "pop.example.com", "alice"), list(peer.Fetchmail, "f", "unix:/run/Pop", "alice")})
+	if err != nil || len(left) > 0 || len(all) != 1 || all[0].account.Name != "a" {
+		t.Errorf("named: %v, %v, %v", all, left, err)
+	}
 }
