@@ -90,9 +90,13 @@ func (m *program) init(c *cli.Context, find *discovery) error {
 		s.remark("nothing was sent there; to name another server: --server")
 		return nil
 	case errors.Is(err, errUnasked):
-		s.remark("the login was not tried: only you can say whether this is your server: --yes, and if it is not of the address' domain, --server, too")
+		by := "--yes"
+		if best.foreign(s.domain) { // for which --yes is not enough
+			by = "--server and --yes"
+		}
+		s.remark("the login was not tried: only you can say whether this is your server: %s", by)
 		if path != "" {
-			return usagef("--write needs a server that is confirmed: by --yes if it is of the address' domain, or by --server")
+			return usagef("--write needs a server that is confirmed: by %s", by)
 		}
 	case err != nil:
 		return err
