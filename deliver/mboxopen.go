@@ -76,7 +76,7 @@ func (m *Mbox) lock(l *lockedMbox) (err error) {
 	}
 	if m.dot {
 		if l.dot, err = m.takeDotLock(); err != nil {
-			return fmt.Errorf("dot lock: %w", err)
+			return fmt.Errorf("dot lock %s.lock: %w", m.path, err)
 		}
 		l.touched = time.Now()
 	}
