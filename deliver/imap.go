@@ -180,7 +180,7 @@ func (m *IMAP) failed(err error, about bool) *Error {
 	switch {
 	case errors.Is(err, ErrLogin):
 	case aboutTLS(err):
-		e.Err = fmt.Errorf("%w: %w", ErrLogin, err)
+		e.Err = &noTLSError{err}
 	case errors.As(err, &reply) && reply.Type != imap.StatusResponseTypeBye:
 		switch reply.Code {
 		case imap.ResponseCodeNonExistent, imap.ResponseCodeTryCreate, imap.ResponseCodeNoPerm:

@@ -3,6 +3,7 @@ package deliver
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -193,6 +194,13 @@ func TestIMAPRefusals(t *testing.T) {
 	wrong.Login = plainLogin("wrong")
 	if err := newIMAP(t, IMAPOptions{Receiver: wrong}).Check(); !errors.Is(err, ErrLogin) || !errors.As(err, &e) || e.Temporary {
 		t.Errorf("%#v", err)
+	}
+	for _, command := range []bool{false, true} { // no login was tried
+		plain := r
+		plain.TLS, plain.StartTLS = &tls.Config{ServerName: "localhost"}, command
+		if err := newIMAP(t, IMAPOptions{Receiver: plain}).Check(); !errors.Is(err, ErrLogin) || strings.Contains(err.Error(), ErrLogin.Error()) {
+			t.Errorf("STARTTLS %v: %v", command, err)
+		}
 	}
 	if err := newIMAP(t, IMAPOptions{Receiver: r, Folder: "none"}).Check(); !errors.Is(err, ErrCreate) {
 		t.Errorf("%#v", err)

@@ -37,7 +37,7 @@ func (m *IMAP) open(ctx context.Context) (err error) {
 			m.c = nil
 			var reply *imap.Error
 			if errors.As(err, &reply) {
-				err = fmt.Errorf("%w: %w", ErrLogin, err)
+				err = &noTLSError{fmt.Errorf("STARTTLS was refused: %w", err)}
 			}
 			return err
 		}

@@ -62,6 +62,12 @@ var (
 	ErrUnavailable = errors.New("the server refuses the session")
 )
 
+// A noTLSError is the ErrLogin of a receiver that no login was sent to, because it could have been read.
+type noTLSError struct{ error }
+
+func (e *noTLSError) Unwrap() error        { return e.error }
+func (e *noTLSError) Is(target error) bool { return target == ErrLogin }
+
 // aboutTLS tells whether the trouble is the encryption: who the server is, or that it speaks none.
 func aboutTLS(err error) bool {
 	var verify *tls.CertificateVerificationError

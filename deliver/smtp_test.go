@@ -189,6 +189,13 @@ func TestSMTPLogin(t *testing.T) {
 	if !errors.Is(err, ErrLogin) || !errors.As(err, &e) || e.Message || e.Temporary || !e.Untouched {
 		t.Errorf("%#v", err)
 	}
+	for _, command := range []bool{false, true} { // no login was tried
+		plain := with("secret")
+		plain.TLS, plain.StartTLS = &tls.Config{ServerName: "localhost"}, command
+		if _, err := put(newSMTP(t, SMTPOptions{Receiver: plain}), "\r\n"); !errors.Is(err, ErrLogin) || strings.Contains(err.Error(), ErrLogin.Error()) {
+			t.Errorf("STARTTLS %v: %v", command, err)
+		}
+	}
 }
 
 // A dialogue is a mail server that says what it is told to: each line answers one line of the

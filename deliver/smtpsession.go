@@ -86,7 +86,7 @@ func startTLSError(err error) error {
 	case errors.As(err, &reply) && reply.Temporary(), errors.As(err, &op), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrLogin, err)
+	return &noTLSError{err}
 }
 
 // refused makes the Error of a step that failed. untouched: nothing of the message can have been
@@ -98,7 +98,7 @@ func (s *SMTP) refused(err error, untouched bool) *Error {
 	switch {
 	case errors.Is(err, ErrLogin):
 	case aboutTLS(err):
-		e.Err = fmt.Errorf("%w: %w", ErrLogin, err)
+		e.Err = &noTLSError{err}
 	case errors.As(err, &reply) && s.c == nil:
 		e.Temporary = reply.Temporary()
 		if !e.Temporary {
