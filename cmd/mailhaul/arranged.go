@@ -67,8 +67,11 @@ func (a *Account) arranged(cfg *Config, st *state.File) *Account {
 		return &b
 	}
 	was := deliveredTo(st)
-	if i := slices.IndexFunc(all, func(d Destination) bool { return d.String() == was }); i >= 0 {
-		return with(*a, i)
+	has, _ := st.Note(noteTarget) // what was begun elsewhere since, as by a mistyped path, has come to nothing
+	for _, name := range []string{was, has} {
+		if i := slices.IndexFunc(all, func(d Destination) bool { return d.String() == name }); i >= 0 {
+			return with(*a, i)
+		}
 	}
 	for i, d := range all {
 		if was == "" && i > 0 {
@@ -110,6 +113,21 @@ func (ls legs) claim() error {
 		}
 	}
 	return nil
+}
+
+// moved notes that the account's state goes on with another destination, as the first delivery would: there may
+// be none before one that has a state of its own comes to stand in front.
+func (l *leg) moved() error {
+	was := deliveredTo(l.st)
+	_, interrupted := l.st.Interrupted()
+	target, _ := l.st.Note(noteTarget)
+	switch {
+	case was == "" || was == l.a.Deliver.String():
+		return nil
+	case interrupted || target == "" && delivered(l.st): // what openTarget has to know in the next run, too
+		return nil
+	}
+	return l.st.SetNote(noteInto, l.a.Deliver.String(), time.Now())
 }
 
 // deliveredTo names the destination that a state is of, "" if it is of none yet.

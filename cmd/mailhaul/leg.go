@@ -70,6 +70,11 @@ func (f *fetcher) openLegs(ctx context.Context, a *Account) (ls legs, err error)
 			l.target = nil
 		}
 	}
+	if len(ls) > 1 && own.target != nil {
+		if err := own.moved(); err != nil {
+			return ls, err
+		}
+	}
 	return ls, nil
 }
 

@@ -240,3 +240,31 @@ func TestLegMovedAfterOwnIsGone(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// The account's only destination was moved, and before anything was delivered to the new place another was added:
+// whatever their order, neither gets again what it has.
+func TestLegMovedThenAdded(t *testing.T) {
+	t.Parallel()
+	l := newLegAccount(t, legMessage("a"))
+	l.run(exOK, "keep one", "fetch")
+	if err := os.Rename(filepath.Join(l.dir, "one"), filepath.Join(l.dir, "two")); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exOK, "keep two", "fetch")
+	l.run(exOK, "keep two three", "fetch")
+	l.run(exOK, "keep three two", "fetch")
+	l.has("two", 1, "a")
+	l.has("three", 1, "a")
+}
+
+// A path that was mistyped for one run, while another destination was added, and to which nothing came.
+func TestLegMistyped(t *testing.T) {
+	t.Parallel()
+	l := newLegAccount(t, legMessage("a"))
+	l.run(exOK, "keep one", "fetch")
+	l.run(exOK, "keep oen two", "fetch")
+	l.run(exOK, "keep one two", "fetch")
+	l.run(exOK, "keep two one", "fetch")
+	l.has("one", 1, "a")
+	l.has("two", 1, "a")
+}
