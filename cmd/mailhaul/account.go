@@ -69,6 +69,7 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		}
 	}
 	differ, came := map[string]bool{}, map[string]bool{}
+	first := !f.dryRun && legs.own().begins()
 	for _, l := range legs {
 		if l.err != nil {
 			continue
@@ -78,11 +79,15 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		opts.Others.Retrieved = func(uid string) bool { return came[uid] }
 		tell := opts.Events
 		opts.Events = func(e fetch.Event) {
-			s.listed = s.listed || e.Type == fetch.Account
 			if l != legs.own() && (e.Type == fetch.Message || e.Type == fetch.Failed && e.Destination != "") { // the quarantine's
 				came[e.UID] = true
 			}
 			tell(e)
+			s.listed = s.listed || e.Type == fetch.Account
+			if first && s.listed {
+				first = false // each has a state of its own, which a second session of this run finds empty, too
+				f.report.first(a, e.Messages, legs.own().st.Path())
+			}
 		}
 		var part fetch.Summary
 		part, l.err = f.runs(ctx, s, l, opts)
@@ -170,13 +175,6 @@ func (f *fetcher) options(a *Account, st *state.File) fetch.Options {
 		return st.SetNote(noteInto, a.Deliver.String(), time.Now())
 	}
 	opts.Came = f.report.came(a.Name)
-	told := f.dryRun || a.leg != ""
-	opts.Events = func(e fetch.Event) {
-		f.report.event(e)
-		if e.Type == fetch.Account && e.First && !told {
-			told = true // a second session of this run begins with an empty state, too
-			f.report.first(a, e.Messages, st.Path())
-		}
-	}
+	opts.Events = f.report.event
 	return opts
 }
