@@ -206,8 +206,12 @@ func (m *program) stateAdopt(c *cli.Context) error {
 			return err
 		}
 	}
-	info, err := os.Stat(from)
+	further, err := legStates(from)
 	if err != nil {
+		return err
+	}
+	info, missing := os.Stat(from)
+	if missing != nil && len(further) == 0 {
 		return usagef("%s has no state to adopt", visible(name))
 	}
 	for _, b := range cfg.Accounts {
@@ -215,19 +219,24 @@ func (m *program) stateAdopt(c *cli.Context) error {
 			return usagef("%q is the state of %q, which is configured", name, b.Name)
 		}
 	}
-	further, err := legStates(from)
-	if err != nil {
-		return err
-	}
 	// The account's own comes last: as long as it is not there, fetch does nothing for the account.
+	all := [][2]string{}
 	for _, from := range further {
 		_, leg, _ := strings.Cut(accountOf(filepath.Base(from)), legMark)
-		if err := m.adopt(a, from, statePath(cfg, a.Name+legMark+leg)); err != nil {
-			return err
+		all = append(all, [2]string{from, statePath(cfg, a.Name+legMark+leg)})
+	}
+	if missing == nil {
+		all = append(all, [2]string{from, to})
+	}
+	for _, s := range all { // all or none
+		if st, err := state.Read(s[1]); s[0] != s[1] && err == nil && st.Len() > 0 {
+			return m.about(a, fmt.Errorf("state file %q: %w, with %d entries", s[1], state.ErrExists, st.Len()))
 		}
 	}
-	if err := m.adopt(a, from, to); err != nil {
-		return err
+	for _, s := range all {
+		if err := m.adopt(a, s[0], s[1]); err != nil {
+			return err
+		}
 	}
 	return m.tell("%s: its state is %s, of user %s at %s", visible(a.Name), to, visible(a.User), visible(a.Server.Host))
 }

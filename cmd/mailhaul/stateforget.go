@@ -64,12 +64,16 @@ func (m *program) stateForget(c *cli.Context) error {
 
 // forgetAll removes a state, also one that cannot be read, after a yes.
 func (m *program) forgetAll(c *cli.Context, cfg *Config, name, path string, yes bool) error {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	further, err := legStates(path)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && len(further) == 0 {
 		return m.tell("%s: there is no state to forget", visible(name))
 	}
 	if !yes {
 		what := "what is known"
-		if st, err := state.Read(path); err == nil {
+		if st, err := state.Read(path); err == nil && !st.New() {
 			what = fmt.Sprintf("all %d that are known", st.Len())
 		}
 		err := askYes(c.Context, fmt.Sprintf("Forget %s of %s? What is still on the server is fetched again. [y/N] ", what, visible(name)))
@@ -79,10 +83,6 @@ func (m *program) forgetAll(c *cli.Context, cfg *Config, name, path string, yes 
 		if err != nil {
 			return err
 		}
-	}
-	further, err := legStates(path)
-	if err != nil {
-		return err
 	}
 	for _, path := range append(further, path) {
 		if err := state.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
