@@ -157,7 +157,7 @@ func (v *verifier) account(ctx context.Context) error {
 			l.err = v.compare(ctx, ls, c)
 		}
 		if ctx.Err() != nil {
-			return l.err
+			return stopped(ctx)
 		}
 		all, findings, whole = append(all, c), append(findings, c.findings...), whole && c.done
 	}
