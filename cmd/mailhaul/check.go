@@ -110,9 +110,7 @@ func (k *checker) local(ctx context.Context) {
 	case st.New():
 		k.ok("state", nil, "%s: none yet, this account was never fetched", visible(st.Path()))
 	case len(st.Damage()) > 0:
-		for _, d := range st.Damage() {
-			k.warn("state", nil, "%s: %s", visible(st.Path()), d)
-		}
+		k.damage(st)
 	case st.Len() == 0:
 		k.ok("state", nil, "%s: no message is known", visible(st.Path()))
 	default:
@@ -125,16 +123,24 @@ func (k *checker) local(ctx context.Context) {
 		k.writable(ctx, own, st)
 	}
 	for _, b := range own.apart() {
-		st, err := state.Read(statePath(k.cfg, b.stateName()))
+		st, err := b.readState(statePath(k.cfg, b.stateName()))
 		if err != nil {
 			k.failed("state", err)
 			continue
 		}
+		k.damage(st)
 		k.known = append(k.known, st)
 		k.writable(ctx, b, st)
 	}
 	if k.a.Quarantine != "" {
 		k.quarantine(st)
+	}
+}
+
+// damage warns of what cannot be read of a state.
+func (k *checker) damage(st *state.File) {
+	for _, d := range st.Damage() {
+		k.warn("state", nil, "%s: %s", visible(st.Path()), d)
 	}
 }
 

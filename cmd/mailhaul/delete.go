@@ -62,7 +62,11 @@ func (m *program) delete(c *cli.Context) error {
 	}
 	m.report.damage(a.Name, st)
 	all, err := a.known(cfg, st, func(b *Account, path string) (*state.File, error) {
-		return b.openState(c.Context, path, 0)
+		st, err := b.openState(c.Context, path, 0)
+		if err == nil {
+			m.report.damage(a.Name, st)
+		}
+		return st, err
 	})
 	if err != nil {
 		return m.about(a, errors.Join(err, st.Close()))
