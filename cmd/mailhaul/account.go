@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,7 +70,7 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 			return sum, err
 		}
 	}
-	differ, came := map[string]bool{}, map[string]bool{}
+	differ, came := map[string]state.Entry{}, map[string]bool{}
 	first := !f.dryRun && legs.own().begins()
 	for _, l := range legs {
 		if l.err != nil {
@@ -92,7 +94,8 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		var part fetch.Summary
 		part, l.err = f.runs(ctx, s, l, opts)
 		if l == legs.own() {
-			l.err = errors.Join(l.err, f.differing(a, differ))
+			l.err = errors.Join(l.err, f.differing(l, differ))
+			part.Left += len(differ)
 		}
 		sum = plus(sum, part)
 		if part.Deleted > 0 {
@@ -105,17 +108,29 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 	return sum, errors.Join(legs.failed(), s.remember())
 }
 
-// differing tells of messages that stay on the server because destinations have different texts under
+// differing tells, once a day, of messages that stay on the server because destinations have different texts under
 // their unique-ids. No later run does better.
-func (f *fetcher) differing(a *Account, differ map[string]bool) error {
+func (f *fetcher) differing(l *leg, differ map[string]state.Entry) error {
 	if len(differ) == 0 {
 		return nil
 	}
-	for uid := range differ {
-		f.report.event(fetch.Event{Type: fetch.Failed, Time: time.Now(), Account: a.Name, UID: uid,
+	now := time.Now()
+	var told []state.Entry
+	for _, uid := range slices.Sorted(maps.Keys(differ)) {
+		e := differ[uid]
+		repeated := now.Sub(e.Reported) < 24*time.Hour && !now.Before(e.Reported)
+		f.report.event(fetch.Event{Type: fetch.Failed, Time: now, Account: l.a.Name, UID: uid, Size: e.Size, Repeated: repeated,
 			Reason: "another destination has another text under this unique-id: it stays on the server"})
+		if !repeated {
+			e.Reported = now
+			told = append(told, e)
+		}
 	}
-	return &fetch.LeftError{Messages: len(differ)}
+	var err error
+	if !f.dryRun {
+		err = l.st.Add(told...)
+	}
+	return errors.Join(err, &fetch.LeftError{Messages: len(differ)})
 }
 
 // runs is one fetch.Run, or two where the first says that the server does not pipeline: the only

@@ -137,7 +137,7 @@ func (ls legs) close() error {
 
 // optionsOf are what a fetch.Run or a Comparison is to do for one of them. The last alone deletes; see hold
 // for differ.
-func (f *fetcher) optionsOf(ls legs, l *leg, differ map[string]bool) fetch.Options {
+func (f *fetcher) optionsOf(ls legs, l *leg, differ map[string]state.Entry) fetch.Options {
 	opts := f.options(l.a, l.st)
 	if len(ls) > 1 {
 		opts.Events = l.named(opts.Events)
@@ -173,7 +173,7 @@ func (l *leg) named(tell func(fetch.Event)) func(fetch.Event) {
 // hold gives the condition under which a message is not deleted yet: another destination has not
 // recorded one with the same text under the same unique-id. nil if there is no other. Those of which
 // another destination has another text, so that waiting does not help, are put into differ.
-func (ls legs) hold(differ map[string]bool) func(state.Entry) bool {
+func (ls legs) hold(differ map[string]state.Entry) func(state.Entry) bool {
 	others := ls[:len(ls)-1]
 	if len(others) == 0 {
 		return nil
@@ -182,7 +182,7 @@ func (ls legs) hold(differ map[string]bool) func(state.Entry) bool {
 		for _, l := range others {
 			if !l.has(e) {
 				if known := l.st.Lookup(e.UID); len(known) == 1 && known[0].Status == state.Delivered && known[0].Body != e.Body {
-					differ[e.UID] = true
+					differ[e.UID] = e
 				}
 				return true
 			}

@@ -88,14 +88,14 @@ func TestHold(t *testing.T) {
 	if legs := (legs{own}); legs.hold(nil) != nil {
 		t.Error("nothing holds what has one destination")
 	}
-	differ := map[string]bool{}
+	differ := map[string]state.Entry{}
 	hold := legs{one, open(e("has", state.Delivered, "aa"), e("other", state.Delivered, "aa"), e("seen", state.Delivered, "aa"), e("gone", state.Delivered, "aa"), e("failed", state.Delivered, "aa"), e("short", state.Delivered, "aa")), own}.hold(differ)
 	for uid, want := range map[string]bool{"has": false, "seen": false, "gone": false, "other": true, "failed": true, "short": true, "unknown": true} {
 		if got := hold(e(uid, state.Delivered, "aa")); got != want {
 			t.Errorf("%s: held %v", uid, got)
 		}
 	}
-	if len(differ) != 1 || !differ["other"] {
+	if len(differ) != 1 || differ["other"].UID != "other" {
 		t.Errorf("differ %v", differ)
 	}
 }

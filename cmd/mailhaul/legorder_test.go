@@ -268,3 +268,29 @@ func TestLegMistyped(t *testing.T) {
 	l.has("one", 1, "a")
 	l.has("two", 1, "a")
 }
+
+// Of a unique-id that has come to stand for another message one destination has the new one, and one the old. It
+// stays on the server, and that is told once a day.
+func TestLegDiffers(t *testing.T) {
+	t.Parallel()
+	l := newLegAccount(t, legMessage("a"))
+	l.run(exOK, "keep one two", "fetch")
+	again := legMessage("again")
+	again.UID = "a"
+	srv, err := pop3test.NewServer(pop3test.Config{}, again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	l.srv = srv
+	for n := range 3 {
+		stdout, stderr, status := mailhaul(t, "-c", l.config("one two"), "fetch", "--json")
+		if status != exDataErr || strings.Contains(stderr, "has another text") != (n == 0) || !strings.Contains(stdout, `"uid":"a","size":29,"reason":"another dest`) || !strings.Contains(stdout, `"left":1,`) {
+			t.Errorf("run %d: status %d\n%s%s", n, status, stdout, stderr)
+		}
+	}
+	l.has("one", 1, "again")
+	if left := srv.UIDs(); len(left) != 1 {
+		t.Errorf("left: %v", left)
+	}
+}

@@ -180,7 +180,7 @@ func (v *verifier) inUse() error { return state.InUse(statePath(v.cfg, v.a.Name)
 
 // compare compares one of the account's destinations.
 func (v *verifier) compare(ctx context.Context, ls legs, c *compared) error {
-	compare := fetch.NewComparison(c.st, v.optionsOf(ls, c.leg, map[string]bool{}))
+	compare := fetch.NewComparison(c.st, v.optionsOf(ls, c.leg, map[string]state.Entry{}))
 	if r, ok := c.target.(deliver.Reader); ok {
 		if err := read(ctx, r, compare); err != nil {
 			return err

@@ -47,7 +47,7 @@ type Entry struct {
 	Absent   time.Time // when a listing first came without it; zero while it is listed
 	Attempts int       // of a Failed one
 	Reason   string    // why it failed; of a Delivered one: why it stays on the server
-	Reported time.Time // when the user was told of Reason
+	Reported time.Time // when the user was told of Reason, or otherwise why it stays
 	Next     time.Time // of a Failed one: not tried before; zero: at once
 	Refused  int       // of a Failed one: how often its destination refused it
 
