@@ -71,7 +71,8 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		}
 	}
 	differ, came := map[string]state.Entry{}, map[string]bool{}
-	first := !f.dryRun && legs.own().begins()
+	begins := legs.own().begins()
+	first := begins && !f.dryRun
 	for _, l := range legs {
 		if l.err != nil {
 			continue
@@ -81,6 +82,8 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		opts.Others.Retrieved = func(uid string) bool { return came[uid] }
 		tell := opts.Events
 		opts.Events = func(e fetch.Event) {
+			// A destination that was added has a new state; the account has not.
+			e.First = e.First && begins
 			if l != legs.own() && (e.Type == fetch.Message || e.Type == fetch.Failed && e.Destination != "") { // the quarantine's
 				came[e.UID] = true
 			}
