@@ -176,6 +176,10 @@ func (l *loader) unknown(f *configFile, key toml.Key, known []string) {
 		l.report(f, key, "unknown key; did you mean %q?", near)
 		return
 	}
+	if _, table := f.value(key).(map[string]any); table && key[0] == "accounts" {
+		l.report(f, key, "unknown key; an account's name with a dot in it stands in quotes: [accounts.%q]", strings.Join(key[1:], "."))
+		return
+	}
 	l.report(f, key, "unknown key")
 }
 

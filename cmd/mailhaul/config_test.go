@@ -52,6 +52,9 @@ func TestConfigProblems(t *testing.T) {
 			`6: accounts.work.host: unknown key; did you mean "server"?`, `7: accounts.work.ssl: unknown key; did you mean "tls"?`}},
 		{"case", head + secret + "Keep = true\n", []string{`6: accounts.work.Keep: unknown key; did you mean "keep"?`}},
 		{"case beside the right one", head + secret + "keep = true\nKEEP = false\n", []string{`7: accounts.work.KEEP: unknown key; did you mean "keep"?`}},
+		{"name with a dot", strings.Replace(head, "[accounts.work]", "[accounts.mail.example]", 1) + secret, []string{`1: accounts.mail.example: unknown key; an account's name with a dot in it stands in quotes: [accounts."mail.example"]`,
+			"1: accounts.mail: server is missing", "1: accounts.mail: user is missing", "1: accounts.mail: deliver is missing"}},
+		{"name with an @", strings.Replace(head, "[accounts.work]", "[accounts.a@example.com]", 1) + secret, []string{"1: : expected '.' or ']' to end table name (a name with @, a dot or a blank in it stands in \"quotes\")"}},
 		{"top", "stat_dir = \"/x\"\n" + head + secret, []string{`1: stat_dir: unknown key; did you mean "state_dir"?`}},
 		{"table", head + secret + "[acounts.x]\n", []string{`6: acounts: unknown key; did you mean "accounts"?`}},
 		{"dotted", "accounts.a.servre = 'x'\n" + head + secret, []string{

@@ -126,6 +126,9 @@ func harmless(msg string) string {
 	case strings.HasPrefix(msg, "expected value"):
 		return `expected a value (a string stands in "quotes")`
 	}
+	if end := "expected '.' or ']' to end table name"; strings.HasPrefix(msg, end) {
+		return end + ` (a name with @, a dot or a blank in it stands in "quotes")`
+	}
 	cut := len(msg)
 	for _, mark := range []string{", but got", " but got", " but found", ": ", ` "`} {
 		if i := strings.Index(msg, mark); i >= 0 && i < cut {
