@@ -127,9 +127,6 @@ func (l *loader) header(rows *configFile, r *csv.Reader, t csvTable) ([]string, 
 	known := func(name string) bool {
 		return slices.Contains(keys, name) || slices.Contains(used, name) || name == "email" || name == "local" || name == "domain"
 	}
-	for i, name := range header {
-		header[i] = strings.TrimSpace(name)
-	}
 	separators := len(header) == 1 && strings.ContainsAny(header[0], ";\t")
 	if !separators && !slices.ContainsFunc(header, known) {
 		// An account's row, perhaps: what stands in it may be a password.

@@ -69,6 +69,7 @@ func TestAccountsFromProblems(t *testing.T) {
 		{"two secrets", migration + "netrc = true\n", user, 0o600, []string{"c.toml:8: accounts_from.netrc: a second secret"}},
 		{"empty", migration, "", 0o600, []string{"accounts.csv: is empty"}},
 		{"column", migration, "user,usr\na@b,x\n", 0o600, []string{`accounts.csv:1: column "usr" is no key, and no template has {usr}; did you mean "user"?`}},
+		{"blank", migration, "user, password\na@b, x\n", 0o600, []string{`accounts.csv:1: column " password" is no key, and no template has { password}; did you mean "password"?`}},
 		{"column twice", migration, "user,user\na@b,x\n", 0o600, []string{`accounts.csv:1: column "user" stands twice`}},
 		{"no columns", migration, "ann@example.org,geh31m\nbob@example.org,geh31m\n", 0o600, []string{"accounts.csv: the first row names the columns"}},
 		{"column without a name", migration, "user,\na@b,x\n", 0o600, []string{"accounts.csv:1: column 2 has no name"}},
