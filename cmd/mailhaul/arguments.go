@@ -73,5 +73,5 @@ func configured(cfg *Config, name string) (*Account, error) {
 	if a := cfg.Account(name); a != nil {
 		return a, nil
 	}
-	return nil, unknownAccount(cfg, name)
+	return nil, unknownAccount(cfg, "has no account", name)
 }

@@ -86,7 +86,11 @@ func (s selection) from(cfg *Config) ([]*Account, error) {
 			return nil, usagef("%q is no pattern: * stands for any text, ? for a character, [a-c] for one of these", p)
 		}
 		if !slices.ContainsFunc(cfg.Accounts, func(a *Account) bool { return matches(p, a.Name) }) {
-			return nil, unknownAccount(cfg, p)
+			what := "has no account"
+			if strings.ContainsAny(p, "*?[") {
+				what += " that matches"
+			}
+			return nil, unknownAccount(cfg, what, p)
 		}
 	}
 	var accounts []*Account
@@ -98,15 +102,16 @@ func (s selection) from(cfg *Config) ([]*Account, error) {
 	return accounts, nil
 }
 
-func unknownAccount(cfg *Config, name string) error {
-	what := "has no account"
-	if strings.ContainsAny(name, "*?[") {
-		what = "has no account that matches"
+func unknownAccount(cfg *Config, what, name string) error {
+	names := accountNames(cfg)
+	near := nearestOf(name, names)
+	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
+		near = names[i]
 	}
-	if near := nearestOf(name, accountNames(cfg)); near != "" {
+	if near != "" {
 		return usagef("%s %s %q; did you mean %q?", cfg.Path, what, name, near)
 	}
-	if names := accountNames(cfg); len(names) > 0 && len(names) <= manyAccounts {
+	if len(names) > 0 && len(names) <= manyAccounts {
 		return usagef("%s %s %q; it has %s", cfg.Path, what, name, strings.Join(names, ", "))
 	}
 	return usagef("%s %s %q", cfg.Path, what, name)

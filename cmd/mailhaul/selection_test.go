@@ -36,6 +36,7 @@ func TestSelection(t *testing.T) {
 		{"a[b", "", "a[b"},
 		{"work", "work", ""},
 		{"wrok", "", `c.toml has no account "wrok"; did you mean "work"?`},
+		{"WORK", "", `c.toml has no account "WORK"; did you mean "work"?`},
 		{"sale-*s", "", `c.toml has no account that matches "sale-*s"; did you mean "sales-us"?`},
 		{"xyz*", "", `c.toml has no account that matches "xyz*"; it has sales-us, sales-eu, work, sales-old, a[b, deep/er`},
 		{"", "wrk", `c.toml has no account "wrk"; did you mean "work"?`},
