@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -27,6 +28,9 @@ func (c *Comparison) settleLoose() {
 			}
 		}
 	}
+	slices.SortStableFunc(c.unknown, func(a, b deliver.Stored) int {
+		return cmp.Or(cmp.Compare(a.Where, b.Where), cmp.Compare(a.Offset, b.Offset))
+	})
 }
 
 // nonces groups what is left by the run that delivered it, so that the delivery id of each recorded

@@ -34,14 +34,14 @@ func replace(path, tmp string) (*replacement, error) {
 		syscall.Unlink(tmp)
 		f, err = os.OpenFile(tmp, os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
 	}
-	r := &replacement{f, path}
-	if err != nil && f != nil {
-		r.discard()
-	}
 	if err != nil {
+		var of *fs.PathError
+		if errors.As(err, &of) {
+			of.Path = path // the other name tells nobody anything
+		}
 		return nil, err
 	}
-	return r, nil
+	return &replacement{f, path}, nil
 }
 
 // discard leaves the old file as it is.
