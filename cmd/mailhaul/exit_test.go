@@ -176,6 +176,8 @@ func TestHints(t *testing.T) {
 		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, a, `tls = "starttls"`},
 		{&pop3.TimeoutError{}, account("none", "h", "995", "u"), `tls = "implicit"`},
 		{&pop3.TimeoutError{}, a, ""},
+		{&pop3.TimeoutError{Waiting: pop3.GreetingDue}, account("none", "h", "110", "u"), `does port 110 begin with TLS? then it is tls = "implicit"`},
+		{&pop3.TimeoutError{Waiting: "the reply to STAT"}, account("none", "h", "110", "u"), ""},
 		{refusal("STLS", ""), account("starttls", "h", "110", "u"), `tls = "implicit"`},
 		{&certificateError{Came: &x509.Certificate{}, Err: &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}}, a, "tls_ca"},
 		{&certificateError{Came: &x509.Certificate{}, Err: &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}}}}, a, "tls_server_name"},
@@ -199,9 +201,9 @@ func TestHints(t *testing.T) {
 		{taker(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), relayed, ""},
 		{taker(&net.DNSError{Name: "mx.example.org", IsNotFound: true}), relayed, `no host "mx.example.org": is it spelt right under smtp?`},
 		{taker(fmt.Errorf("%w: %w", deliver.ErrLogin, tls.RecordHeaderError{})), relayed, `the server does not begin with TLS on port 465; on port 587 it is tls = "starttls"`},
-		{taker(fmt.Errorf("%w: %w", deliver.ErrLogin, &smtp.SMTPError{Code: 535, Message: "no"})), relayed, `is password_file of deliver right, for user "bob" at mx.example.org?`},
+		{taker(fmt.Errorf("%w: %w", deliver.ErrLogin, &smtp.SMTPError{Code: 535, Message: "no"})), relayed, `is the password_file of deliver right, for user "bob" at mx.example.org?`},
 		{taker(fmt.Errorf("%w: %w", deliver.ErrLogin, &smtp.SMTPError{Code: 502, Message: "no STARTTLS"})), relayed, ""},
-		{&deliver.Error{Target: `imap mx.example.org:465 "INBOX"`, Err: fmt.Errorf("%w: %w", deliver.ErrLogin, &imap.Error{Type: imap.StatusResponseTypeNo, Code: imap.ResponseCodeAuthenticationFailed})}, appended, "is password_env of deliver right"},
+		{&deliver.Error{Target: `imap mx.example.org:465 "INBOX"`, Err: fmt.Errorf("%w: %w", deliver.ErrLogin, &imap.Error{Type: imap.StatusResponseTypeNo, Code: imap.ResponseCodeAuthenticationFailed})}, appended, "is the password_env of deliver right"},
 		{taker(&smtp.SMTPError{Code: 550, Message: "no"}), relayed, ""},
 	}
 	for _, tt := range tests {

@@ -131,7 +131,7 @@ func receiverHints(err error, d *Destination) []string {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return []string{fmt.Sprintf("there is no host %q: is it spelt right under %s?", r.Server.Host, d.Protocol)}
 	case errors.Is(err, deliver.ErrLogin) && refusesSecret(err) && r.Secret.Kind != "":
-		return []string{fmt.Sprintf("is %s of deliver right, for user %q at %s?", r.Secret.Kind, r.User, r.Server.Host)}
+		return []string{fmt.Sprintf("is the %s of deliver right, for user %q at %s?", r.Secret.Kind, r.User, r.Server.Host)}
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func targetHints(err error) []string {
 	case errors.Is(err, fs.ErrPermission):
 		return []string{fmt.Sprintf("this runs as user id %d: the destination must belong to it", os.Getuid())}
 	case errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(err.Error(), "command "):
-		return []string{"is its disk mounted? what mail was delivered to once is not made anew"}
+		return []string{"is its disk mounted? what mail was delivered to once is not made anew; if it is gone on purpose, make it: a maildir with cur, new and tmp in it, or an empty mbox"}
 	}
 	return nil
 }
@@ -181,6 +181,7 @@ func (c cures) connectionHints(err error, a *Account) []string {
 		way         *wayError
 		refuse      *pop3.Error
 		timeout     interface{ Timeout() bool }
+		silent      *pop3.TimeoutError
 		dns         *net.DNSError
 	)
 	port := a.Server.Port()
@@ -201,6 +202,8 @@ func (c cures) connectionHints(err error, a *Account) []string {
 		return []string{`the server offers no STLS; most have tls = "implicit" on port 995`}
 	case errors.As(err, &timeout) && timeout.Timeout() && port == "995" && a.TLS != "implicit" && !isDial(err):
 		return []string{`port 995 begins with TLS: tls = "implicit"`}
+	case errors.As(err, &silent) && silent.Waiting == pop3.GreetingDue && a.TLS != "implicit":
+		return []string{fmt.Sprintf(`does port %s begin with TLS? then it is tls = "implicit"`, port)}
 	case errors.As(err, &refuse) && statusOf(err) == exNoPerm:
 		return c.passwordHints(refuse, a)
 	}
@@ -234,7 +237,7 @@ func (c cures) passwordHints(e *pop3.Error, a *Account) []string {
 		return []string{fmt.Sprintf("is the password right? many servers want the whole address as user, not only %q", a.User)}
 	}
 	if a.Secret.Kind != "" {
-		return []string{fmt.Sprintf("is %s right, for user %q at %s?", a.Secret.Kind, a.User, a.Server.Host)}
+		return []string{fmt.Sprintf("is the %s right, for user %q at %s?", a.Secret.Kind, a.User, a.Server.Host)}
 	}
 	return nil
 }

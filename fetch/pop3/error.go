@@ -109,6 +109,9 @@ func (e *LostError) Unwrap() []error {
 	return []error{e.Err, e.Reason}
 }
 
+// GreetingDue is what a TimeoutError has waited for where the server has not said a word.
+const GreetingDue = "the greeting"
+
 // A TimeoutError is a silence that was too long, or the end that Interrupt has set.
 // errors.Is(err, os.ErrDeadlineExceeded) holds, and ErrInterrupted where it fits.
 type TimeoutError struct {
