@@ -51,7 +51,7 @@ type identifier struct {
 	bodies []*item // the header could not tell
 	others []*item
 	renew  []state.Entry
-	done   int
+	done   int   // how many messages are known to be the recorded ones, or not
 	topped bool  // a TOP was answered
 	broken *item // at which the session ended
 
@@ -157,7 +157,6 @@ func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, wh
 				if err := judge(res); err != nil {
 					return err
 				}
-				id.done++
 			}
 			return nil
 		}}
@@ -179,6 +178,7 @@ func (id *identifier) byHead(res result) error {
 		id.bodies = append(id.bodies, it)
 		return nil
 	}
+	id.done++
 	return id.same(it, known[0])
 }
 
@@ -186,6 +186,7 @@ func (id *identifier) byHead(res result) error {
 // matched once.
 func (id *identifier) byBody(res result) error {
 	it := res.it
+	id.done++
 	if res.err != nil {
 		if !isRefusal(res.err) {
 			id.r.undone = true // it may be another message

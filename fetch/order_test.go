@@ -266,3 +266,24 @@ func TestBreaksComparedCopies(t *testing.T) {
 	}
 	a.wantEmpty() // the last one is alone then, and has another number
 }
+
+// A link that breaks behind so many octets lets each session compare a part, also where the headers tell nothing.
+func TestBreaksComparedTexts(t *testing.T) {
+	for _, ahead := range []bool{true, false} {
+		msgs := mails(20, 5000)
+		for i := range msgs {
+			msgs[i].Text = strings.Replace(msgs[i].Text, "Message-ID", "X-ID", 1)
+		}
+		a := open(t, pop3test.Config{CutAfter: func(int) int64 { return 50_000 }}, msgs...)
+		a.opts.Pipelining = ahead
+		for _, m := range msgs {
+			a.record(delivered(m, time.Now()))
+		}
+		for range 10 {
+			a.run()
+			a.srv.Wait()
+		}
+		a.want()
+		a.wantEmpty()
+	}
+}
