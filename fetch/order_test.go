@@ -287,3 +287,23 @@ func TestBreaksComparedTexts(t *testing.T) {
 		a.wantEmpty()
 	}
 }
+
+// Sessions that end too early, but only when all is compared, delete a part each.
+func TestBreaksBehindCompared(t *testing.T) {
+	for _, ahead := range []bool{true, false} {
+		msgs := mails(20, 200)
+		a := open(t, pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
+			return "", s.Count() > 32 // USER, PASS and the listings are 6
+		}}, msgs...)
+		a.opts.Pipelining = ahead
+		for _, m := range msgs {
+			a.record(delivered(m, time.Now()))
+		}
+		for range 10 {
+			a.run()
+			a.srv.Wait()
+		}
+		a.want()
+		a.wantEmpty()
+	}
+}

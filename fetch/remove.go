@@ -19,6 +19,9 @@ func (r *run) remove(p *plan) error {
 	}
 	gone, err := r.mark(p.remove)
 	if err != nil {
+		if n := len(p.identify) - r.later; n > 0 && r.c.Err() != nil && !errors.Is(err, ErrNoPipelining) {
+			r.shrink(n) // there may never be time for so many DELEs behind so many TOPs
+		}
 		return err
 	}
 	if err := r.c.Quit().Wait(); err != nil {
