@@ -202,6 +202,23 @@ func TestKilledThenPart(t *testing.T) {
 	}
 }
 
+// TestKilledReusedThenPart has a new message under a unique-id that is known for another one, and a listing
+// without it behind the kill.
+func TestKilledReusedThenPart(t *testing.T) {
+	was, other, x := mail("uid-1", 300), mail("other", 400), mail("x", 100)
+	other.UID = was.UID
+	for _, known := range []state.Entry{delivered(was, time.Now()), tombstone(was, time.Now()), {UID: was.UID, Status: state.Deleted, Time: time.Now()}} {
+		a := killedBehindCommitOf(t, open(t, pop3test.Config{}, other), known)
+		for _, listed := range [][]pop3test.Message{{x}, {x, other}} {
+			next := open(t, pop3test.Config{}, listed...)
+			next.dir = a.dir
+			next.clean()
+			next.want(x, other)
+			next.wantEmpty()
+		}
+	}
+}
+
 // TestKilledWithHalf has a message of which only a part came, and a run that is killed before it
 // records that: the next must not delete it.
 func TestKilledWithHalf(t *testing.T) {
@@ -243,7 +260,12 @@ func TestKilledWithHalfThenPart(t *testing.T) {
 // killedBehindCommit leaves the disk of a run that was killed when all was delivered and nothing
 // recorded.
 func killedBehindCommit(t *testing.T, cfg pop3test.Config, msgs ...pop3test.Message) *account {
-	a := open(t, cfg, msgs...)
+	return killedBehindCommitOf(t, open(t, cfg, msgs...))
+}
+
+// killedBehindCommitOf is that of an account whose state knows something.
+func killedBehindCommitOf(t *testing.T, a *account, known ...state.Entry) *account {
+	a.record(known...)
 	var film film
 	a.target = func(t deliver.Target) deliver.Target {
 		return &finderCamera{camera{Target: t, a: a, film: &film}, t.(deliver.Finder)}

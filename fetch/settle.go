@@ -94,9 +94,9 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine str
 		}
 	}
 	if len(byID) > 0 {
-		for e := range r.st.All() { // recorded by that run itself, unless it failed before that
-			if e.Status != state.Failed {
-				delete(byID, deliveryID(b.Nonce, e.UID, max(e.Copy, 1)))
+		for e := range r.st.All() { // recorded by that run itself, unless it is what was known before
+			if id := deliveryID(b.Nonce, e.UID, max(e.Copy, 1)); e.Body == hexSum(byID[id].Sum) {
+				delete(byID, id)
 			}
 		}
 	}
