@@ -46,14 +46,15 @@ func (r *run) limit(p *plan, others []*item) []*item {
 
 // An identifier compares what is listed with what is recorded.
 type identifier struct {
-	r      *run
-	p      *plan
-	bodies []*item // the header could not tell
-	others []*item
-	renew  []state.Entry
-	done   int   // how many messages are known to be the recorded ones, or not
-	topped bool  // a TOP was answered
-	broken *item // at which the session ended
+	r       *run
+	p       *plan
+	bodies  []*item // the header could not tell
+	others  []*item
+	renew   []state.Entry
+	done    int   // how many messages are known to be the recorded ones, or not
+	topping bool  // TOP is what is being asked for
+	topped  bool  // a TOP was answered
+	broken  *item // at which the session ended
 
 	namesakes map[string]*namesakes // by unique-id
 }
@@ -139,6 +140,7 @@ func (id *identifier) pull(ctx context.Context, text func(int) *pop3.TextCmd, wh
 	if len(items) == 0 || id.r.over {
 		return nil
 	}
+	id.topping = !whole
 	digester, buf := deliver.NewDigester(), make([]byte, 32<<10)
 	p := &pull{r: id.r, text: text, whole: whole,
 		take: func(it *item, body io.Reader) error {

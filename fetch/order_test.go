@@ -307,3 +307,29 @@ func TestBreaksBehindCompared(t *testing.T) {
 		a.wantEmpty()
 	}
 }
+
+// Nor where all have one unique-id; and none of that tells anything of TOP, which was never sent.
+func TestBreaksComparedCopiesAlone(t *testing.T) {
+	for bad := range 6 {
+		msgs := mails(3, 200)
+		for i := range msgs {
+			msgs[i].UID = "a"
+		}
+		a := open(t, pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
+			return "", strings.HasPrefix(command, "RETR ") && strings.Contains(s.Do(command), fmt.Sprintf("uid-%d@", bad%3+1))
+		}}, msgs...)
+		a.opts.Pipelining = bad < 3
+		for i, m := range msgs {
+			a.record(copyOf(m, time.Now(), i+1))
+		}
+		for range 8 {
+			a.run()
+			a.srv.Wait()
+		}
+		a.want()
+		a.wantLeft("a")
+		if notes := read(t, a.statePath()); strings.Contains(notes, "note=top") {
+			t.Error(notes)
+		}
+	}
+}

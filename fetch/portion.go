@@ -13,10 +13,12 @@ import (
 // counts for nothing without it.
 const notePortion = "portion"
 
-// noteCompared is the state's note of the unique-id at which the last session broke while it was
-// identified: the next begins behind it, so that a message which always breaks the session keeps no other
-// from being deleted.
+// noteCompared is the state's note of the message at which the last session broke while it was identified:
+// the next begins behind it, so that one which always breaks the session keeps no other from being deleted.
 const noteCompared = "compared"
+
+// listedKey names a message of a listing: which of those with its unique-id it is, and the unique-id.
+func listedKey(it *item) string { return nextKey(it.uid, it.nth) }
 
 // noteTop is the state's note of how many sessions, one after the other, broke at their first TOP.
 const noteTop = "top"
@@ -38,8 +40,8 @@ func (r *run) topBreaks() bool {
 // cannot be written costs another session.
 func (id *identifier) noteBreak() {
 	r := id.r
-	r.st.SetNote(noteCompared, id.broken.uid, r.now)
-	if !r.topBreaks() && !id.topped && id.done == 0 {
+	r.st.SetNote(noteCompared, listedKey(id.broken), r.now)
+	if id.topping && !id.topped {
 		value, _ := r.st.Note(noteTop)
 		n, _ := strconv.Atoi(value)
 		r.st.SetNote(noteTop, strconv.Itoa(n%maxTopBreaks+1), r.now)
@@ -49,11 +51,8 @@ func (id *identifier) noteBreak() {
 // portion cuts what is to be identified down to what the last session could do, and begins behind the
 // message at which that broke.
 func (r *run) portion(items []*item) []*item {
-	if uid, _ := r.st.Note(noteCompared); uid != "" {
-		i := len(items) // behind the last of those with this unique-id: any of them may have been it
-		for i > 0 && items[i-1].uid != uid {
-			i--
-		}
+	if broken, _ := r.st.Note(noteCompared); broken != "" {
+		i := 1 + slices.IndexFunc(items, func(it *item) bool { return listedKey(it) == broken })
 		items = slices.Concat(items[i:], items[:i])
 	}
 	value, _ := r.st.Note(notePortion)
