@@ -27,6 +27,9 @@ func (r *run) identify(ctx context.Context, p *plan) (others []*item, err error)
 			id.noteBreak()
 		}
 	}
+	if err == nil {
+		err = r.recordFailed()
+	}
 	return id.others, err
 }
 

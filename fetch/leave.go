@@ -88,18 +88,20 @@ func (r *run) remember(it *item, reason string, a attempt) error {
 	if known := r.st.Lookup(it.uid); len(known) > 0 {
 		e = known[0]
 	}
-	it.told = e.Reason == reason && r.recently(e.Reported)
-	if e.Body == "" && e.Status != state.Failed {
+	failed := e.Status == state.Failed
+	// Of one that is recorded, Reason is why it is never deleted: of another trouble there is only the time.
+	it.told = (e.Reason == reason || !failed && e.Reason == "") && r.recently(e.Reported)
+	if e.Body == "" && !failed {
 		return nil
 	}
 	doubt, waits := r.inDoubt(it) && !slices.Contains(e.Rest, doubtField), it.late && !it.waited
-	if it.told && !a.counts && !doubt && !waits {
+	if it.told && !(a.counts && failed) && !doubt && !waits {
 		return nil
 	}
 	if doubt {
 		mark(&e, doubtField, true)
 	}
-	if e.Status == state.Failed {
+	if failed {
 		if a.counts || e.Time.IsZero() {
 			e.Time = r.now
 		}

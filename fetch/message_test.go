@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mailhaul/fetch/pop3/pop3test"
 	"mailhaul/fetch/state"
@@ -172,4 +173,29 @@ func TestEmpty(t *testing.T) {
 		a.wantLeft("uid-5", "uid-8", "uid-9")
 		a.want(want...)
 	}
+}
+
+// A recorded message that the server does not show is told of once a day, as any other.
+func TestRecordedAndRefused(t *testing.T) {
+	msgs := mails(3, 200)
+	a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "TOP 1 0"}, {On: "RETR 1"}}}, msgs...)
+	a.record(delivered(msgs[0], time.Now()))
+	for i := range 3 {
+		was := read(t, a.statePath())
+		_, err := a.run()
+		a.srv.Wait()
+		var left *LeftError
+		if !errors.As(err, &left) || left.Messages != 1 {
+			t.Error(err)
+		}
+		for _, e := range a.events {
+			if e.Type == Failed && e.Repeated != (i > 0) {
+				t.Errorf("run %d: %+v", i, e)
+			}
+		}
+		if i == 2 && read(t, a.statePath()) != was {
+			t.Error("the state was written")
+		}
+	}
+	a.wantLeft("uid-1")
 }
