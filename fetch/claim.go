@@ -14,6 +14,9 @@ const unclaimed = "\r"
 // claim records under its unique-id what was unclaimed and is listed now. A crash in between has it
 // recorded once more.
 func (r *run) claim() error {
+	if len(r.items) == 0 {
+		return nil // there is nobody to claim it
+	}
 	free := map[string]state.Entry{}
 	nonces := map[string]bool{}
 	for e := range r.st.All() {
@@ -39,10 +42,6 @@ func (r *run) claim() error {
 	if err := r.st.Add(es...); err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if _, err := r.st.Forget(id); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := r.st.Forget(ids...)
+	return err
 }

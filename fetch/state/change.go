@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -203,16 +204,25 @@ func (f *File) End() error {
 	return nil
 }
 
-// Forget takes all entries of a unique-id away, as if the message had never been seen. It returns
-// how many there were. On an error none was.
-func (f *File) Forget(uid string) (n int, err error) {
-	if len(f.table.copies(uid)) == 0 {
+// Forget takes all entries of unique-ids away, as if the messages had never been seen, with one wait for
+// the disk. It returns how many there were. On an error none was.
+func (f *File) Forget(uids ...string) (n int, err error) {
+	uids = slices.DeleteFunc(slices.Clone(uids), func(uid string) bool { return len(f.table.copies(uid)) == 0 })
+	if len(uids) == 0 {
 		return 0, nil
 	}
-	if err := f.write(f.open, true, func(b *batch) { b.forgotten(uid, 0) }); err != nil {
+	err = f.write(f.open, true, func(b *batch) {
+		for _, uid := range uids {
+			b.forgotten(uid, 0)
+		}
+	})
+	if err != nil {
 		return 0, err
 	}
-	return f.table.drop(uid, 0), nil
+	for _, uid := range uids {
+		n += f.table.drop(uid, 0)
+	}
+	return n, nil
 }
 
 // SetNote remembers a small thing under a name, "" to forget it. What is remembered already is not

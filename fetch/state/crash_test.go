@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -152,10 +153,14 @@ func operate(t *rapid.T, path string) []moment {
 			nonce = ""
 			look(false)
 		case 6:
-			uid := uids.Draw(t, "uid")
-			_, err := f.Forget(uid)
+			some := rapid.SliceOfN(uids, 1, 3).Draw(t, "uids")
+			n, err := f.Forget(some...)
 			fail(err)
-			maps.DeleteFunc(model, func(k key, _ Entry) bool { return k.uid == uid })
+			known := len(model)
+			maps.DeleteFunc(model, func(k key, _ Entry) bool { return slices.Contains(some, k.uid) })
+			if n != known-len(model) {
+				t.Fatalf("%d forgotten of %d, and %d are left", n, known, len(model))
+			}
 			look(true)
 		case 7:
 			fail(f.SetNote("caps", rapid.StringN(0, 50, -1).Draw(t, "note"), now))
