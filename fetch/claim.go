@@ -27,9 +27,13 @@ func (r *run) claim() error {
 	}
 	var es []state.Entry
 	var ids []string
+	var aside []func()
 	for nonce := range nonces {
 		for id, m := range r.ids(nonce) {
 			if e, ok := free[id]; ok {
+				if e.Quarantine != "" {
+					aside = append(aside, r.foundAside(m.it, e.Quarantine))
+				}
 				e.UID, e.Copy, e.Reason = m.it.uid, m.copy, m.short(e.Size)
 				es = append(es, e)
 				ids = append(ids, unclaimed+id)
@@ -42,6 +46,11 @@ func (r *run) claim() error {
 	if err := r.st.Add(es...); err != nil {
 		return err
 	}
-	_, err := r.st.Forget(ids...)
-	return err
+	if _, err := r.st.Forget(ids...); err != nil {
+		return err
+	}
+	for _, tell := range aside {
+		tell()
+	}
+	return nil
 }

@@ -139,3 +139,34 @@ func TestQuarantineNoteSynced(t *testing.T) {
 		t.Errorf("%d marks between the note and the first message:\n%s", n, behind)
 	}
 }
+
+// A message in the quarantine that is claimed late is told of as one that is found at once.
+func TestKilledInQuarantineThenPart(t *testing.T) {
+	msgs := mails(2, 200)
+	start := open(t, pop3test.Config{})
+	start.record(state.Entry{UID: "uid-2", Status: state.Failed, Attempts: 1, Refused: 1, Reason: "no", Reported: timeOf(1), Time: timeOf(1)})
+	dir := ""
+	for _, m := range photo(t, start.dir, true, msgs) {
+		if m.when == "quarantine: behind Commit, in front of Record" {
+			dir = m.dir
+		}
+	}
+	for i, listed := range [][]pop3test.Message{msgs[:1], msgs, msgs[:1]} {
+		a := open(t, pop3test.Config{}, listed...)
+		a.dir = dir
+		a.quarantine(1)
+		a.mailTo(&post{})
+		_, err := a.run()
+		a.srv.Wait()
+		var left *LeftError
+		if errors.As(err, &left) != (i == 1) || i == 1 && left.Quarantined != 1 {
+			t.Errorf("run %d: %v", i, err)
+		}
+		for _, e := range a.events {
+			if e.Type == Failed && !e.Warning && (e.UID != "uid-2" || !strings.HasSuffix(e.Reason, ": no") || e.Attempts != 1) {
+				t.Errorf("run %d told %+v", i, e)
+			}
+		}
+		a.wantQuarantined(msgs[1])
+	}
+}

@@ -83,10 +83,7 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine str
 		if f, ok := byID[id]; ok {
 			e := r.entry(m.it.uid, m.copy, f)
 			if e.Quarantine = quarantine; quarantine != "" {
-				if known := r.st.Lookup(m.it.uid); len(known) > 0 {
-					m.it.tries, m.it.why = known[0].Attempts, known[0].Reason
-				}
-				aside = append(aside, func() { r.tellQuarantined(m.it, f.Where) })
+				aside = append(aside, r.foundAside(m.it, f.Where))
 			}
 			e.Reason = m.short(f.Size)
 			es = append(es, e)
@@ -123,6 +120,15 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine str
 		tell()
 	}
 	return nil
+}
+
+// foundAside returns what tells of a message that an interrupted run has put into the quarantine, for when it
+// is recorded: then the state knows no more why.
+func (r *run) foundAside(it *item, where string) (tell func()) {
+	if known := r.st.Lookup(it.uid); len(known) > 0 {
+		it.tries, it.why = known[0].Attempts, known[0].Reason
+	}
+	return func() { r.tellQuarantined(it, where) }
 }
 
 // A candidate is a message that an interrupted run may have delivered.
