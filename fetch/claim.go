@@ -29,7 +29,7 @@ func (r *run) claim() error {
 	var ids []string
 	var aside []func()
 	for nonce := range nonces {
-		for id, m := range r.ids(nonce) {
+		for id, m := range r.ids(nonce, func(id string) bool { _, ok := free[id]; return ok }) {
 			if e, ok := free[id]; ok {
 				if e.Quarantine != "" {
 					aside = append(aside, r.foundAside(m.it, e.Quarantine))

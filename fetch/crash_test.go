@@ -202,6 +202,24 @@ func TestKilledThenPart(t *testing.T) {
 	}
 }
 
+// TestKilledCopiesThenPart has messages with one unique-id, and a listing of one of them behind the kill.
+func TestKilledCopiesThenPart(t *testing.T) {
+	msgs := mails(4, 200)
+	for i := range msgs {
+		msgs[i].UID = "a"
+	}
+	for i := range msgs {
+		a := killedBehindCommit(t, pop3test.Config{}, msgs...)
+		for _, listed := range [][]pop3test.Message{msgs[i : i+1], msgs} {
+			next := open(t, pop3test.Config{}, listed...)
+			next.dir = a.dir
+			next.clean()
+			next.want(msgs...)
+			next.wantEmpty()
+		}
+	}
+}
+
 // TestKilledReusedThenPart has a new message under a unique-id that is known for another one, and a listing
 // without it behind the kill.
 func TestKilledReusedThenPart(t *testing.T) {

@@ -79,7 +79,7 @@ func (r *run) recordFound(b state.Begin, found []deliver.Receipt, quarantine str
 	}
 	var es []state.Entry
 	var aside []func()
-	for id, m := range r.ids(b.Nonce) {
+	for id, m := range r.ids(b.Nonce, func(id string) bool { _, ok := byID[id]; return ok }) {
 		if f, ok := byID[id]; ok {
 			e := r.entry(m.it.uid, m.copy, f)
 			if e.Quarantine = quarantine; quarantine != "" {
@@ -146,8 +146,9 @@ func (m candidate) short(octets int64) string {
 	return ""
 }
 
-// ids yields the delivery ids that the run with this nonce may have given to what is listed now.
-func (r *run) ids(nonce string) iter.Seq2[string, candidate] {
+// ids yields the delivery ids that the run with this nonce may have given to what is listed now. That run may
+// have seen more copies of a unique-id: they are looked for as long as one is among those given.
+func (r *run) ids(nonce string, given func(id string) bool) iter.Seq2[string, candidate] {
 	return func(yield func(string, candidate) bool) {
 		for i := range r.items {
 			it := &r.items[i]
@@ -158,8 +159,12 @@ func (r *run) ids(nonce string) iter.Seq2[string, candidate] {
 			for _, e := range r.st.Lookup(it.uid) {
 				last = max(last, e.Copy)
 			}
-			for copy := 1; copy <= last+it.listed; copy++ {
-				if !yield(deliveryID(nonce, it.uid, copy), candidate{it, copy}) {
+			for copy := 1; ; copy++ {
+				id := deliveryID(nonce, it.uid, copy)
+				if copy > last+it.listed && !given(id) {
+					break
+				}
+				if !yield(id, candidate{it, copy}) {
 					return
 				}
 			}
@@ -173,7 +178,7 @@ func (r *run) uidOf(nonce string) func(id string) string {
 	return func(id string) string {
 		if uids == nil {
 			uids = make(map[string]string, len(r.items))
-			for id, m := range r.ids(nonce) {
+			for id, m := range r.ids(nonce, func(string) bool { return false }) {
 				uids[id] = m.it.uid
 			}
 		}
