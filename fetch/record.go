@@ -66,13 +66,14 @@ func (r *run) listed() error {
 	case warning == "":
 		return r.st.SetNote(noteStrange, "", r.now)
 	case strange == "" || r.now.Before(since):
-		since = r.now
+		r.event(Event{Type: Failed, Reason: warning, Warning: true})
+		return r.st.SetNote(noteStrange, warning, r.now)
 	case r.now.Sub(since) >= again:
 		return r.st.Believe(roll, r.now)
 	}
-	// As the number of those known grows the warning is another one, but the day goes on.
-	r.event(Event{Type: Failed, Reason: warning, Warning: true, Repeated: strange == warning})
-	return r.st.SetNote(noteStrange, warning, since)
+	// It may tell of more messages than before: each run may add one to those known.
+	r.event(Event{Type: Failed, Reason: warning, Warning: true, Repeated: true})
+	return nil
 }
 
 // goneAsAsked tells whether all that is known was delivered to be deleted then: that it is gone, although

@@ -193,7 +193,7 @@ func TestNeverSharedGrows(t *testing.T) {
 	for _, m := range mails(12, 100) {
 		a.record(delivered(m, time.Now().Add(-time.Hour)))
 	}
-	believed := false
+	believed, warnings := false, 0
 	for i := range 6 {
 		st, err := state.Open(a.statePath(), identity)
 		if err != nil {
@@ -206,10 +206,15 @@ func TestNeverSharedGrows(t *testing.T) {
 		a.srv.Add(mail(fmt.Sprint("new-", i), 100))
 		a.run()
 		a.srv.Wait()
+		for _, e := range a.events {
+			if e.Warning && !e.Repeated && strings.Contains(e.Reason, "none of the") {
+				warnings++
+			}
+		}
 		es := a.entries("uid-1")
 		believed = believed || len(es) > 0 && !es[0].Absent.IsZero()
 	}
-	if !believed {
-		t.Error("not believed after more than a day")
+	if !believed || warnings != 1 {
+		t.Errorf("believed after more than a day: %v; warned %d times", believed, warnings)
 	}
 }
