@@ -90,10 +90,11 @@ func (r *run) goneAsAsked() bool {
 	return true
 }
 
-// warnDaily warns once a day, and notes in the state when it did.
+// warnDaily warns once a day, and notes in the state when it did. What is counted in the warning may change
+// from run to run: it is the same one all the same.
 func (r *run) warnDaily(note, warning string) error {
 	told, at := r.st.Note(note)
-	repeated := told == warning && r.recently(at)
+	repeated := told != "" && r.recently(at)
 	r.event(Event{Type: Failed, Reason: warning, Warning: true, Repeated: repeated})
 	if repeated || r.opts.DryRun {
 		return nil

@@ -279,3 +279,26 @@ func TestGarbledListing(t *testing.T) {
 	}
 	a.wantIdle()
 }
+
+// Where another program empties the maildrop again and again, that is warned of once a day, too, however
+// many messages are known by then.
+func TestEmptiedOften(t *testing.T) {
+	dir := memory(t)
+	warnings := 0
+	for i := range 4 {
+		for _, listed := range [][]pop3test.Message{{mail(fmt.Sprint("uid-", i), 100)}, nil} {
+			a := open(t, pop3test.Config{}, listed...)
+			a.dir = dir
+			a.opts.Keep = true
+			a.clean()
+			for _, e := range a.events {
+				if e.Warning && !e.Repeated {
+					warnings++
+				}
+			}
+		}
+	}
+	if warnings != 1 {
+		t.Errorf("warned %d times", warnings)
+	}
+}
