@@ -328,3 +328,26 @@ func TestDoubtOutlivesEmptyListing(t *testing.T) {
 		t.Errorf("in doubt: %q", p.inDoubt)
 	}
 }
+
+// Nor does one of which a receiver dies keep others from being deleted, if it has the unique-id of a message
+// that is known.
+func TestReceiverDiesOfReused(t *testing.T) {
+	msgs := mails(4, 200)
+	a := open(t, pop3test.Config{}, msgs...)
+	for i, m := range msgs {
+		if i == 1 {
+			m.Text = mail("another", 300).Text
+		}
+		a.record(delivered(m, time.Now()))
+	}
+	a.mailTo(&post{fail: func(uid string) error {
+		return &deliver.Error{Target: "post", Err: io.ErrUnexpectedEOF, Temporary: true, Broke: true}
+	}})
+	for range 5 {
+		if _, err := a.run(); err == nil {
+			t.Error("no error")
+		}
+		a.srv.Wait()
+	}
+	a.wantLeft("uid-2")
+}

@@ -135,6 +135,11 @@ func (r *run) remember(it *item, reason string, a attempt) error {
 //
 // had says that the destination may have the message.
 func (r *run) attempted(it *item, why error, had bool) {
+	if it.reason == reasonNewAgain { // then what is recorded is deleted without it
+		r.st.SetNote(noteCompared, listedKey(it), r.now)
+		r.shrink(1)
+		return
+	}
 	known := r.st.Lookup(it.uid)
 	if it.uid == "" || it.listed > 1 || len(known) > 0 && known[0].Status != state.Failed {
 		return
