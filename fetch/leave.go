@@ -141,9 +141,10 @@ func (r *run) attempted(it *item, why error, had bool) {
 		return
 	}
 	known := r.st.Lookup(it.uid)
-	if it.uid == "" || it.listed > 1 || len(known) > 0 && known[0].Status != state.Failed {
+	if it.uid == "" || len(known) > 0 && known[0].Status != state.Failed {
 		return
 	}
+	// Of several with one unique-id nobody knows later which it was: all of them come last.
 	e := state.Entry{UID: it.uid, Copy: 1, Status: state.Failed, Size: max(it.size, 0)}
 	if len(known) > 0 {
 		e = known[0]
@@ -164,12 +165,13 @@ func (r *run) attempted(it *item, why error, had bool) {
 	r.failed = append(r.failed, e)
 }
 
-// recordFailed writes what remember has prepared.
+// recordFailed writes what remember has prepared, less what has been delivered since: another with the same
+// unique-id.
 func (r *run) recordFailed() error {
-	if len(r.failed) == 0 {
-		return nil
-	}
-	es := r.failed
+	es := slices.DeleteFunc(r.failed, func(e state.Entry) bool {
+		known, ok := r.st.LookupCopy(e.UID, e.Copy)
+		return ok && known.Status != state.Failed && e.Status == state.Failed
+	})
 	r.failed = nil
 	return r.save(es...)
 }

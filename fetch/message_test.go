@@ -143,6 +143,29 @@ func TestBreaks(t *testing.T) {
 	}
 }
 
+// So it is where it shares its unique-id with another: they keep no others from coming, nor from being deleted.
+func TestBreaksShared(t *testing.T) {
+	for _, ahead := range []bool{true, false} {
+		for _, endless := range []bool{true, false} {
+			msgs := mails(6, 100)
+			msgs[2].UID = msgs[1].UID
+			if endless {
+				msgs[1].Text, msgs[1].Repeat, msgs[1].Size = strings.Repeat("x", 4<<10)+"\r\n", 1<<30, 100
+			}
+			a := open(t, pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
+				return "", !endless && strings.HasPrefix(command, "RETR ") && strings.Contains(s.Do(command), "<uid-2@")
+			}}, msgs...)
+			for i := range 4 {
+				a.opts.Pipelining = ahead && i == 0 // so a run goes on
+				a.run()
+				a.srv.Wait()
+			}
+			a.want(msgs[0], msgs[3], msgs[4], msgs[5])
+			a.wantLeft("uid-2", "uid-2")
+		}
+	}
+}
+
 // TestEmpty has bodies that are empty or much too short: delivered, and not deleted.
 func TestEmpty(t *testing.T) {
 	for _, ahead := range []bool{true, false} {

@@ -74,10 +74,11 @@ func (r *run) plan() *plan {
 	if len(p.identify) > 0 {
 		// A session that deletes must come to its QUIT: what may keep it from that waits
 		// for one in which nothing is to be deleted. Where each deletes, it has its turn: a day
-		// after it was tried, it waits for one more session and no longer.
+		// after it was tried, it waits for one more session and no longer. (Of several with one unique-id
+		// none is noted to have waited.)
 		p.retrieve = slices.DeleteFunc(p.retrieve, func(it *item) bool {
 			it.late = !r.recently(it.tried)
-			if !it.breaks() && !it.aside && (it.tries == 0 || !r.caps.ExpiresRetrieved()) || it.late && it.waited {
+			if !it.breaks() && !it.aside && (it.tries == 0 || !r.caps.ExpiresRetrieved()) || it.late && (it.waited || it.listed > 1) {
 				return false
 			}
 			it.reason = it.why

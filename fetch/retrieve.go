@@ -220,5 +220,8 @@ func shortReason(octets, size int64) string {
 // could be told from its text.
 func (r *run) abandon(it *item) error {
 	r.over = true
+	if it.listed > 1 {
+		r.attempted(it, errAbandoned, false)
+	}
 	return r.leave(it, errAbandoned, false)
 }
