@@ -191,14 +191,11 @@ func (f *File) Lookup(uid string) []Entry { return f.AppendLookup(nil, uid) }
 
 // LookupCopy returns the entry of a unique-id with that copy number.
 func (f *File) LookupCopy(uid string, copy int) (Entry, bool) {
-	if i, found := f.table.first[uid]; found {
-		for ; i >= 0; i = f.table.slots[i].next {
-			if s := &f.table.slots[i]; s.copyNumber() == max(copy, 1) {
-				return s.entry(), true
-			}
-		}
+	i := f.table.find(uid, max(copy, 1))
+	if i < 0 {
+		return Entry{}, false
 	}
-	return Entry{}, false
+	return f.table.slots[i].entry(), true
 }
 
 // AppendLookup appends to es what Lookup returns, so that a caller who goes through a whole listing

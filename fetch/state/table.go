@@ -13,9 +13,15 @@ var never = time.Time{}.Unix()
 // A table holds the entries of a file. A maildrop may have a hundred thousand messages, and a
 // run holds the table from its start to its end: an entry costs about 170 octets.
 type table struct {
-	slots []slot           // in the order of the file; statusNone: free
-	first map[string]int32 // unique-id to the first slot of its chain of copies
+	slots []slot            // in the order of the file; statusNone: free
+	first map[string]int32  // unique-id to the first slot of its chain of copies
+	other map[copyKey]int32 // the further slots of such chains, of which some may be very long
 	live  int
+}
+
+type copyKey struct {
+	uid  string
+	copy int
 }
 
 // A slot is one entry. What is rare is apart, in more.
@@ -26,6 +32,7 @@ type slot struct {
 	more    *more
 	uidLen  uint32
 	next    int32 // slot of another copy, or -1
+	prev    int32 // that whose next it is; nothing in the first one of a chain
 	headLen uint8
 	bodyLen uint8
 	status  code
@@ -163,26 +170,47 @@ func utc(seconds int64) time.Time {
 	return time.Unix(seconds, 0).UTC()
 }
 
+// find returns the slot of a copy of a unique-id, -1 if there is none.
+func (t *table) find(uid string, copy int) int32 {
+	i, found := t.first[uid]
+	switch {
+	case !found:
+		return -1
+	case t.slots[i].copyNumber() == copy:
+		return i
+	}
+	if i, found = t.other[copyKey{uid, copy}]; !found {
+		return -1
+	}
+	return i
+}
+
 // put adds s, or lets it take the place of the entry with the same unique-id and copy number.
 func (t *table) put(s slot) {
-	head, found := t.first[s.uid()]
-	if found {
-		n := s.copyNumber()
-		for i := head; i >= 0; i = t.slots[i].next {
-			if t.slots[i].copyNumber() == n {
-				s.next = t.slots[i].next
-				if s.text == t.slots[i].text {
-					s.text = t.slots[i].text // which the map's key holds anyway
-				}
-				t.slots[i] = s
-				return
-			}
+	uid, n := s.uid(), s.copyNumber()
+	if i := t.find(uid, n); i >= 0 {
+		was := &t.slots[i]
+		s.next, s.prev = was.next, was.prev
+		if s.text == was.text {
+			s.text = was.text // which the map's key holds anyway
 		}
-		s.next = t.slots[head].next
-		t.slots[head].next = int32(len(t.slots))
+		*was = s
+		return
+	}
+	at := int32(len(t.slots))
+	s.next = -1
+	if head, found := t.first[uid]; found {
+		s.next, s.prev = t.slots[head].next, head
+		if s.next >= 0 {
+			t.slots[s.next].prev = at
+		}
+		t.slots[head].next = at
+		if t.other == nil {
+			t.other = map[copyKey]int32{}
+		}
+		t.other[copyKey{uid, n}] = at
 	} else {
-		s.next = -1
-		t.first[s.uid()] = int32(len(t.slots))
+		t.first[uid] = at
 	}
 	t.slots = append(t.slots, s)
 	t.live++
@@ -190,28 +218,34 @@ func (t *table) put(s slot) {
 
 // drop takes one copy of a unique-id away, or all of them (copy 0).
 func (t *table) drop(uid string, copy int) (n int) {
-	head, found := t.first[uid]
-	if !found {
+	if copy == 0 {
+		for head, found := t.first[uid]; found; head, found = t.first[uid] {
+			n += t.drop(uid, t.slots[head].copyNumber())
+		}
+		return n
+	}
+	i := t.find(uid, copy)
+	if i < 0 {
 		return 0
 	}
-	kept := int32(-1)
-	for i := head; i >= 0; {
-		next := t.slots[i].next
-		if copy == 0 || t.slots[i].copyNumber() == copy {
-			t.slots[i] = slot{next: -1}
-			n++
-		} else {
-			t.slots[i].next = kept
-			kept = i
+	next := t.slots[i].next
+	switch head := t.first[uid]; {
+	case i != head:
+		delete(t.other, copyKey{uid, copy})
+		prev := t.slots[i].prev
+		t.slots[prev].next = next
+		if next >= 0 {
+			t.slots[next].prev = prev
 		}
-		i = next
+	case next >= 0:
+		delete(t.other, copyKey{uid, t.slots[next].copyNumber()})
+		t.first[uid] = next
+	default:
+		delete(t.first, uid)
 	}
-	t.live -= n
-	delete(t.first, uid)
-	if kept >= 0 {
-		t.first[t.slots[kept].uid()] = kept
-	}
-	return n
+	t.slots[i] = slot{next: -1}
+	t.live--
+	return 1
 }
 
 // copies returns the slots of a unique-id, by copy number.
