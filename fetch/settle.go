@@ -34,6 +34,9 @@ func (r *run) settle() error {
 				return nil
 			}
 		}
+		if err := r.keepDoubt(uid); err != nil {
+			return err
+		}
 		return r.end()
 	}
 	r.doubt = b.Next // of a command, where the account has a maildir or an mbox now
@@ -53,6 +56,20 @@ func (r *run) settle() error {
 		}
 	}
 	return r.end()
+}
+
+// keepDoubt notes that a command may have had a message that is not listed: it is gone, or the listing is not
+// all.
+func (r *run) keepDoubt(uid string) error {
+	e := state.Entry{UID: uid, Status: state.Failed, Time: r.now, Reason: errReceiver.Error(), Rest: []string{passesField}}
+	if known := r.st.Lookup(uid); len(known) > 0 {
+		e = known[0]
+	}
+	if uid == "" || e.Status != state.Failed {
+		return nil
+	}
+	mark(&e, doubtField, true)
+	return r.st.Add(e)
 }
 
 // settleQuarantine asks the quarantine of the interrupted run, which may be another than that of now.
