@@ -106,3 +106,20 @@ func TestReceiverNoFlood(t *testing.T) {
 		}
 	}
 }
+
+// The folder's last message may be of any length, too: it comes where nothing has been added since.
+func TestReceiverLastIsLarge(t *testing.T) {
+	r := serveIMAP(t)
+	m := newIMAP(t, IMAPOptions{Receiver: r})
+	stageIMAP(t, m, 1, "Subject: x\r\n\r\n"+strings.Repeat("text\r\n", maxAnswer/3))
+	if _, err := m.Commit(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	hint, err := m.Hint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := newIMAP(t, IMAPOptions{Receiver: r}).Find(Begin{Nonce: testID(0)[:nonceLen], Hint: hint}); len(got) > 0 || err != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+}

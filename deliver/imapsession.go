@@ -32,8 +32,9 @@ func (m *IMAP) connect(ctx context.Context) error {
 
 // open begins TLS where that is a command, logs in and looks at the folder.
 func (m *IMAP) open(ctx context.Context) (err error) {
+	o := &imapclient.Options{TLSConfig: m.o.TLS, UnilateralDataHandler: &imapclient.UnilateralDataHandler{Fetch: m.conn.unasked}}
 	if m.o.TLS != nil && m.o.StartTLS {
-		if m.c, err = imapclient.NewStartTLS(m.conn, &imapclient.Options{TLSConfig: m.o.TLS}); err != nil {
+		if m.c, err = imapclient.NewStartTLS(m.conn, o); err != nil {
 			m.c = nil
 			var reply *imap.Error
 			if errors.As(err, &reply) {
@@ -42,7 +43,7 @@ func (m *IMAP) open(ctx context.Context) (err error) {
 			return err
 		}
 	} else {
-		m.c = imapclient.New(m.conn, nil)
+		m.c = imapclient.New(m.conn, o)
 	}
 	m.conn.touch() // with m.c in place: see during
 	if err := m.c.WaitGreeting(); err != nil {
@@ -174,6 +175,16 @@ type heeded struct {
 func (h heeded) Read(p []byte) (int, error) {
 	h.w.p.heard()
 	return h.r.Read(p)
+}
+
+// unasked reads a message whose UID is none of those that were asked for. The folder's last one comes so, of
+// any length, where nothing stands behind what is known (RFC 3501, section 9, seq-range).
+func (w *watched) unasked(msg *imapclient.FetchMessageData) {
+	for item := msg.Next(); item != nil; item = msg.Next() {
+		if text, ok := item.(imapclient.FetchItemDataBodySection); ok && text.Literal != nil {
+			_, _ = io.Copy(io.Discard, heeded{text.Literal, w})
+		}
+	}
 }
 
 // touch says that something has happened.
