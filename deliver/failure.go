@@ -31,9 +31,9 @@ func classify(target string, err error) *Error {
 	return &Error{Target: target, Err: err}
 }
 
-// broke tells whether the failure of a mail server over one message may come of it: the session has ended, and
-// not with a word that is about all messages.
-func (e *Error) broke() bool { return !e.Message && e.Temporary }
+// broke tells whether the failure of a mail server over one message may come of it: the session has ended, or
+// a login is wanted, and that may be for this sender or recipient alone.
+func (e *Error) broke() bool { return !e.Message && (e.Temporary || errors.Is(e.Err, ErrLogin)) }
 
 // notStaged makes what Deliver returns of an error while a message was read and written: that of the
 // message's body, as it is, or an Error of target.

@@ -254,10 +254,11 @@ func TestSMTPDoubt(t *testing.T) {
 		{"no yes to the dot", [][]string{append(hello, "250 a", "250 b", "354 c", "")}, false, nil, true, true},
 		{"closed at RCPT", [][]string{append(hello, "250 a", "")}, true, nil, true, true},
 		{"421 at DATA", [][]string{append(hello, "250 a", "250 b", "421 c")}, true, nil, true, true},
-		// They are about us, and no message: else all would be refused, one by one, and quarantined.
-		{"530 at MAIL", [][]string{append(hello, "530 5.7.0 authentication required", "250 x")}, true, ErrLogin, false, false},
-		{"530 at RCPT", [][]string{append(hello, "250 a", "530 5.7.0 begin TLS first", "250 x")}, true, ErrLogin, false, false},
-		{"538 at the dot", [][]string{append(hello, "250 a", "250 b", "354 c", "538 5.7.11 encryption required", "250 x")}, true, ErrLogin, false, false},
+		// They are about us, and no message: else all would be refused, one by one, and quarantined. But it may be
+		// demanded for this sender or recipient alone.
+		{"530 at MAIL", [][]string{append(hello, "530 5.7.0 authentication required", "250 x")}, true, ErrLogin, false, true},
+		{"530 at RCPT", [][]string{append(hello, "250 a", "530 5.7.0 begin TLS first", "250 x")}, true, ErrLogin, false, true},
+		{"538 at the dot", [][]string{append(hello, "250 a", "250 b", "354 c", "538 5.7.11 encryption required", "250 x")}, true, ErrLogin, false, true},
 		{"554 greeting", [][]string{{"554 no"}}, true, ErrUnavailable, false, false},
 		{"421 greeting", [][]string{{"421 later"}}, true, nil, true, false},
 		{"no answer", [][]string{{""}}, true, nil, true, false},

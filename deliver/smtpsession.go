@@ -105,8 +105,8 @@ func (s *SMTP) refused(err error, untouched bool) *Error {
 			e.Err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	case errors.As(err, &reply) && (reply.Code == 530 || reply.Code == 538):
-		// It wants a login, or encryption, first (RFC 4954, section 6; RFC 3207, section 4): no message will fare
-		// better.
+		// It wants a login, or encryption, first (RFC 4954, section 6; RFC 3207, section 4), which no message is
+		// refused by.
 		e.Err, e.Untouched = fmt.Errorf("%w: %w", ErrLogin, err), true
 	case errors.As(err, &reply) && reply.Code != 421: // which says that the session ends
 		e.Message, e.Temporary, e.Untouched = true, reply.Temporary(), true

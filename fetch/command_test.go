@@ -269,6 +269,47 @@ func TestReceiverDiesBefore(t *testing.T) {
 	a.wantEmpty()
 }
 
+// A receiver that wants a login for one message has the others, too, and is given that one again as soon as it
+// may take it.
+func TestReceiverDemandsLogin(t *testing.T) {
+	for _, doubt := range [][]string{nil, {"uid-1"}} {
+		msgs := mails(3, 200)
+		a := open(t, pop3test.Config{}, msgs...)
+		p := &post{fail: func(uid string) error {
+			if uid == "uid-1" {
+				return &deliver.Error{Target: "post", Err: deliver.ErrLogin, Broke: true, Untouched: true}
+			}
+			return nil
+		}}
+		a.mailTo(p)
+		if doubt != nil {
+			st, err := state.Open(a.statePath(), identity)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := st.Begin("", nextKey("uid-1", 1)); err != nil {
+				t.Fatal(err)
+			}
+			st.Close() // as killed
+		}
+		for range 9 {
+			a.run()
+		}
+		a.wantLeft("uid-1")
+		if _, err := a.run(); !errors.Is(err, deliver.ErrLogin) {
+			t.Errorf("%v", err)
+		}
+		p.fail = nil
+		if _, err := a.run(); err != nil {
+			t.Error(err)
+		}
+		if got := p.taken(msgs); !slices.Equal(got, []int{1, 1, 1}) || !slices.Equal(p.inDoubt, doubt) {
+			t.Errorf("%v, in doubt %v", got, p.inDoubt)
+		}
+		a.wantEmpty()
+	}
+}
+
 // A receiver that dies of one message has the others in the next run, and is told then that it may have
 // had that one.
 func TestReceiverDiesOfOne(t *testing.T) {

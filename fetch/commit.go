@@ -53,7 +53,11 @@ func (v *retrieval) commit() error {
 			case noRoom(err) && len(v.staged) == 1:
 				v.r.attempted(v.staged[0].it, errNoRoom, false)
 			case de != nil && de.Broke && len(v.staged) > 0 && ctx.Err() == nil:
-				v.r.attempted(v.staged[0].it, errReceiver, !de.Untouched)
+				why := errReceiver
+				if errors.Is(err, deliver.ErrLogin) {
+					why = errDemand
+				}
+				v.r.attempted(v.staged[0].it, why, !de.Untouched)
 			}
 			v.staged = nil
 			v.r.undone = true

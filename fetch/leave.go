@@ -152,15 +152,15 @@ func (r *run) attempted(it *item, why error, had bool) {
 	e.Time, e.Reason, e.Next = r.now, why.Error(), time.Time{}
 	mark(&e, passesField, why == errReceiver) // as the error that ended the session did
 	mark(&e, waitedField, false)
-	if why == errReceiver && (r.inDoubt(it) || had && r.find == nil && r.next == it.nextKey()) {
+	if (why == errReceiver || why == errDemand) && (r.inDoubt(it) || had && r.find == nil && r.next == it.nextKey()) {
 		mark(&e, doubtField, true) // it is not the first of the next run
 	}
 	switch {
-	case !errors.Is(why, errNoRoom):
+	case why != errNoRoom && why != errDemand:
 		e.Attempts++
 		e.Next = nextAttempt(r.now, e.Attempts-mayBeChance)
 	case e.Attempts < 2:
-		e.Attempts++ // no more than the plan needs to know (breaks): the disk is full, which is not its fault
+		e.Attempts++ // no more than the plan needs to know (breaks): a full disk is not its fault, nor what is configured
 	}
 	r.failed = append(r.failed, e)
 }

@@ -229,7 +229,7 @@ func (it *item) breaks() bool {
 	switch it.why {
 	case errAbandoned.Error():
 		return true
-	case errBroke.Error(), errNoRoom.Error(), errReceiver.Error():
+	case errBroke.Error(), errNoRoom.Error(), errReceiver.Error(), errDemand.Error():
 		return it.tries > 1
 	}
 	return false

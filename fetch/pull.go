@@ -35,6 +35,7 @@ var (
 	errTooLarge  = errors.New("larger than max_size")
 	errNoRoom    = errors.New("there was no room for it")
 	errReceiver  = errors.New("its receiver failed while it was given")
+	errDemand    = errors.New("its receiver wants a login or TLS first, perhaps for it alone")
 	errBroke     = errors.New("the connection broke while it was retrieved")
 )
 
