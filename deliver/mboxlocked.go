@@ -11,22 +11,33 @@ const touchDotLock = 20 * time.Second
 
 // ReadAt reads from the mbox. To go through a large one may take longer than others let a lock stand.
 func (l *lockedMbox) ReadAt(p []byte, off int64) (int, error) {
-	l.atWork()
+	if err := l.atWork(); err != nil {
+		return 0, err
+	}
 	return l.f.ReadAt(p, off)
 }
 
 // WriteAt writes to the mbox.
 func (l *lockedMbox) WriteAt(p []byte, off int64) (int, error) {
-	l.atWork()
+	if err := l.atWork(); err != nil {
+		return 0, err
+	}
 	return l.f.WriteAt(p, off)
 }
 
-// atWork tells others, now and then, that the dot lock is not left behind.
-func (l *lockedMbox) atWork() {
-	if now := time.Now(); l.dot != nil && now.Sub(l.touched) > touchDotLock {
-		l.touched = now
-		l.dot.touch()
+// atWork tells others, now and then, that the dot lock is not left behind. Behind a pause in which nobody could
+// be told, such as after SIGSTOP, it may be another's.
+func (l *lockedMbox) atWork() error {
+	now := time.Now()
+	if l.dot == nil || now.Sub(l.touched) <= touchDotLock {
+		return nil
 	}
+	if err := l.held(); err != nil {
+		return err
+	}
+	l.dot.touch()
+	l.touched = now
+	return nil
 }
 
 // held tells whether the dot lock, if there was one, is ours still. What another program writes that has

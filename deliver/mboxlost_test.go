@@ -36,6 +36,11 @@ func TestMboxLockLost(t *testing.T) {
 		"take back": func(_ *Mbox, l *lockedMbox, _ Begin) error {
 			return l.truncate(l.size)
 		},
+		"write on": func(_ *Mbox, l *lockedMbox, _ Begin) error {
+			l.touched = time.Now().Add(-time.Hour) // as after a SIGSTOP in the midst of it
+			_, err := l.WriteAt(make([]byte, 1<<10), l.size)
+			return err
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "mbox")
