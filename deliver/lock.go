@@ -185,12 +185,16 @@ func (l *dotLock) touch() {
 	}
 }
 
-// unlock removes the lock file, unless it is no longer ours.
+// unlock removes the lock file, unless it is no longer ours, and closes it: whatever stands there afterwards is
+// another's.
 func (l *dotLock) unlock() error {
-	if l == nil {
+	if l == nil || l.file == nil {
 		return nil
 	}
-	defer l.file.Close()
+	defer func() {
+		l.file.Close()
+		l.file = nil
+	}()
 	there, err := os.Lstat(l.path)
 	if err == nil && os.SameFile(there, l.info) {
 		err = os.Remove(l.path)

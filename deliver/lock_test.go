@@ -132,9 +132,35 @@ func TestDotLockTakenOver(t *testing.T) {
 		t.Errorf("lock file has %q", text)
 	}
 	os.Remove(path)
+	if l, err = newDotLock(path, thisProcess().String(), staleDotLock); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(path)
 	if err := l.unlock(); err != nil {
 		t.Errorf("of one that is gone: %v", err)
 	}
+}
+
+// A lock that was given back holds its inode number no more: another program's may have it then.
+func TestDotLockTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mbox.lock")
+	l, err := newDotLock(path, thisProcess().String(), staleDotLock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(path, path+".kept"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".kept", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.unlock(); err != nil {
+		t.Error(err)
+	}
+	leftovers(t, filepath.Dir(path), "mbox.lock")
 }
 
 // Without files that have no name, as on NFS.

@@ -90,6 +90,7 @@ func (d *Maildir) unlist(ctx context.Context, u *uidlistFile, staged []maildirFi
 		return nil
 	}
 	if !u.dot.held() {
+		u.dot.unlock() // closes it: it is not ours
 		again, err := d.lockUidlist(ctx)
 		if err != nil {
 			return err
