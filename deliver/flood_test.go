@@ -85,6 +85,25 @@ func TestReceiverFlood(t *testing.T) {
 	}
 }
 
+// What it says is told and recorded, and is cut to what a person may read.
+func TestReceiverLongAnswer(t *testing.T) {
+	long := strings.Repeat("550-"+strings.Repeat("x ", 200)+"\r\n", 1000) + "550 x"
+	hello := []string{"220 x", "250 x", "250 a"}
+	s := newSMTP(t, SMTPOptions{Receiver: dialogue(t, append(hello, long, "250 x"))})
+	if _, err := put(s, "x\r\n"); err == nil || len(err.Error()) > 2*maxOutput {
+		t.Errorf("%.100v", err)
+	}
+	s = newSMTP(t, SMTPOptions{Receiver: dialogue(t, append(hello, "250 b", "354 c", strings.ReplaceAll(long, "550", "250")))})
+	if got, err := put(s, "x\r\n"); err != nil || len(got) != 1 || len(got[0].Where) > 2*maxOutput {
+		t.Errorf("%d receipts, %v", len(got), err)
+	}
+	m := newIMAP(t, IMAPOptions{Receiver: appends(t, "+NO "+strings.Repeat("x", 100<<10))})
+	stageIMAP(t, m, 1, "Subject: x\r\n")
+	if _, err := m.Commit(context.Background()); err == nil || len(err.Error()) > 2*maxOutput {
+		t.Errorf("%.100v", err)
+	}
+}
+
 // A message that is read back may be of any length.
 func TestReceiverNoFlood(t *testing.T) {
 	r := serveIMAP(t)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -47,11 +48,15 @@ func (r *Receiver) said(err error) error {
 	return err
 }
 
+// redact is for all that a server says: it is recorded, too, and of a bounded length there.
 func (r *Receiver) redact(text string) string {
-	if r.Redact == nil {
-		return text
+	if r.Redact != nil {
+		text = r.Redact(text)
 	}
-	return r.Redact(text)
+	if len(text) > maxOutput {
+		text = strings.ToValidUTF8(text[:maxOutput], "") + "…"
+	}
+	return text
 }
 
 var (
