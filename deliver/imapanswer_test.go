@@ -171,6 +171,22 @@ func TestIMAPSearchRefused(t *testing.T) {
 	}
 }
 
+// A number that no message has is no end of the program: to the library it is "*".
+func TestIMAPSearchZero(t *testing.T) {
+	id := testID(1)
+	r, scripts, heard := scripted(t, 5*time.Second)
+	r.Login = plainLogin("x")
+	m := newIMAP(t, IMAPOptions{Receiver: r})
+	scripts <- strings.Join([]string{"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] x\r\n", "TAG OK in\r\n",
+		"* STATUS INBOX (UIDNEXT 14 UIDVALIDITY 8)\r\nTAG OK x\r\n", "* 2 EXISTS\r\nTAG OK x\r\n", "* SEARCH 0\r\nTAG OK x\r\n",
+		"* 2 FETCH (UID 12 BODY[] {3}\r\nx\r\n)\r\nTAG OK x\r\n", "TAG OK x\r\n", "* BYE x\r\nTAG OK x\r\n"}, "|")
+	if got, err := m.Find(Begin{Nonce: id[:nonceLen], Hint: "imap 7 4"}); err != nil || len(got) > 0 {
+		t.Errorf("%v, %v", got, err)
+	}
+	m.hangUp()
+	<-heard
+}
+
 // A message may take as long to be read back as it does, if only something comes.
 func TestIMAPFindSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -87,10 +87,11 @@ func (m *IMAP) candidates(begin Begin) (imap.UIDSet, error) {
 	if errors.As(err, &reply) && reply.Type != imap.StatusResponseTypeBye {
 		return m.sieve(begin.Nonce)
 	}
-	if err != nil || len(found.AllUIDs()) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	return imap.UIDSetNum(found.AllUIDs()...), nil
+	uids, _ := found.All.(imap.UIDSet) // as the server has put it: told one by one they may be more than the memory holds
+	return uids, nil
 }
 
 // traceLine is within which length of a message its delivery id stands: behind two names of hosts.
