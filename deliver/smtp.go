@@ -153,7 +153,7 @@ func (s *SMTP) give(ctx context.Context, sp *spooled) (string, error) {
 func (s *SMTP) dot(data *smtp.DataCommand, to string) (string, error) {
 	answer, err := s.answerToDot(data, to)
 	var reply *smtp.SMTPError
-	if errors.As(err, &reply) && reply.Code/100 == 2 {
+	if errors.As(err, &reply) && reply.Code/100 == 2 && !ends(reply) {
 		return reply.Message, nil
 	}
 	return answer, err

@@ -252,6 +252,7 @@ func TestSMTPDoubt(t *testing.T) {
 		broke     bool // it may be the message
 	}{
 		{"no yes to the dot", [][]string{append(hello, "250 a", "250 b", "354 c", "")}, false, nil, true, true},
+		{"221 to the dot", [][]string{append(hello, "250 a", "250 b", "354 c", "221 good bye")}, false, nil, true, true},
 		{"closed at RCPT", [][]string{append(hello, "250 a", "")}, true, nil, true, true},
 		{"421 at DATA", [][]string{append(hello, "250 a", "250 b", "421 c")}, true, nil, true, true},
 		// They are about us, and no message: else all would be refused, one by one, and quarantined. But it may be
@@ -294,7 +295,7 @@ func TestSMTPAnotherSession(t *testing.T) {
 		}
 	}
 	// Also the first: what is handed over took its time to come.
-	for _, end := range []string{"421 too long", ""} {
+	for _, end := range []string{"421 too long", "221 too long", ""} {
 		s := newSMTP(t, SMTPOptions{Receiver: dialogue(t, []string{"220 x", "250 x", end}, whole)})
 		if _, err := put(s, "\r\nx\r\n"); err != nil {
 			t.Errorf("%q: %v", end, err)

@@ -108,7 +108,7 @@ func (s *SMTP) refused(err error, untouched bool) *Error {
 		// It wants a login, or encryption, first (RFC 4954, section 6; RFC 3207, section 4), which no message is
 		// refused by.
 		e.Err, e.Untouched = fmt.Errorf("%w: %w", ErrLogin, err), true
-	case errors.As(err, &reply) && reply.Code != 421: // which says that the session ends
+	case errors.As(err, &reply) && !ends(reply):
 		e.Message, e.Temporary, e.Untouched = true, reply.Temporary(), true
 		if s.c.Reset() != nil {
 			s.drop()
@@ -121,10 +121,14 @@ func (s *SMTP) refused(err error, untouched bool) *Error {
 	return e
 }
 
+// ends tells whether a reply says that the session ends (RFC 5321, section 4.2.3), whatever it was about to
+// answer: 221, too, to anything but QUIT.
+func ends(reply *smtp.SMTPError) bool { return reply.Code == 421 || reply.Code == 221 }
+
 // lost tells whether the session has ended.
 func lost(err error) bool {
 	var reply *smtp.SMTPError
-	return err != nil && (!errors.As(err, &reply) || reply.Code == 421)
+	return err != nil && (!errors.As(err, &reply) || ends(reply))
 }
 
 // hangUp ends the session politely. What it answers is of no interest: each message had its own yes.
