@@ -269,6 +269,11 @@ func TestReadTraced(t *testing.T) {
 		if err != nil || got != id || d != want.Digest() {
 			t.Errorf("%q: %s, %v", text[:min(9, len(text))], got, err)
 		}
+		// A server may give lines as its files have them.
+		got, d, err = readTraced(strings.NewReader(strings.ReplaceAll(field+text, "\r\n", "\n")), id[:nonceLen])
+		if err != nil || got != id || d != want.Digest() {
+			t.Errorf("%q, LF alone: %s, %v", text[:min(9, len(text))], got, err)
+		}
 	}
 	if got, _, _ := readTraced(strings.NewReader("A: b\r\n"+field), id[:nonceLen]); got != "" {
 		t.Error("a field further below was taken for ours")

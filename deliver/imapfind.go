@@ -163,11 +163,11 @@ func readTraced(r io.Reader, nonce string) (string, Digest, error) {
 		_, err := io.Copy(io.Discard, r)
 		return "", Digest{}, err
 	}
-	// As many octets more as the field has lines.
+	// An octet more for each line of the field that ends with CRLF, as all should (RFC 3501, section 2.2).
 	rest := first
 	for length > 0 {
 		i := bytes.IndexByte(rest, '\n') + 1
-		length -= i - 1
+		length -= len(bytes.TrimSuffix(rest[:i-1], []byte{'\r'})) + 1
 		rest = rest[i:]
 	}
 	d := NewDigester()
