@@ -111,18 +111,26 @@ func find(commands []*cli.Command, name string) *cli.Command {
 	return nil
 }
 
-// cluster takes "-vvq" apart.
+// cluster takes "-vvq" apart, and "-qcFILE" (POSIX, Utility Syntax Guidelines 5 and 6). One dash may stand
+// before a long name, too.
 func cluster(arg string, chain []*cli.Command, app *cli.App) []string {
 	letters := strings.TrimPrefix(arg, "-")
-	if strings.HasPrefix(letters, "-") || len(letters) < 2 {
+	name, _, _ := strings.Cut(letters, "=")
+	if _, flag := declared(name, chain, app); flag != nil || strings.HasPrefix(letters, "-") {
 		return []string{arg}
 	}
 	var opts []string
-	for _, l := range letters {
-		if _, flag := declared(string(l), chain, app); flag == nil || !isBool(flag) {
+	for i, l := range letters {
+		_, flag := declared(string(l), chain, app)
+		rest := letters[i+len(string(l)):]
+		switch {
+		case flag == nil:
 			return []string{arg}
+		case isBool(flag) || rest == "":
+			opts = append(opts, "-"+string(l))
+		default:
+			return append(opts, "-"+string(l)+"="+rest)
 		}
-		opts = append(opts, "-"+string(l))
 	}
 	return opts
 }
