@@ -26,6 +26,12 @@ func TestCompletionOfProgress(t *testing.T) {
 	if want := []string{progressAuto, progressAlways, progressNever}; !reflect.DeepEqual(got, want) {
 		t.Errorf("%q", got)
 	}
+	if got := completions(app, "fish", []string{"init", "--tls", ""}); !reflect.DeepEqual(got, []string{"implicit", "starttls", "none"}) {
+		t.Errorf("%q", got)
+	}
+	if got := completions(app, "fish", []string{"-qc", "none.toml", "help", "stat"}); len(got) != 1 || !strings.HasPrefix(got[0], "state") {
+		t.Errorf("behind the value of -qc: %q", got)
+	}
 }
 
 func TestJoinWords(t *testing.T) {

@@ -69,14 +69,16 @@ func (l *lineSoFar) read(w string) {
 	case w == "--" && !l.noOptions:
 		l.noOptions = true
 	case !l.noOptions && strings.HasPrefix(w, "-") && w != "-":
-		name, value, given := strings.Cut(w, "=")
-		_, flag := declared(strings.TrimLeft(name, "-"), l.chain, l.app)
-		switch {
-		case flag == nil || isBool(flag):
-		case given:
-			l.set(flag, value)
-		default:
-			l.value = flag
+		for _, opt := range cluster(w, l.chain, l.app) {
+			name, value, given := strings.Cut(opt, "=")
+			_, flag := declared(strings.TrimLeft(name, "-"), l.chain, l.app)
+			switch {
+			case flag == nil || isBool(flag):
+			case given:
+				l.set(flag, value)
+			default:
+				l.value = flag
+			}
 		}
 	default:
 		next := find(l.commands, w)

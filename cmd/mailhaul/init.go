@@ -30,7 +30,7 @@ The password goes to no server that you have not confirmed, and is not stored un
    mailhaul init --yes --password-file ~/.mailhaul-pass alice@example.com     without a terminal`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "server", Usage: "do not search: it is `HOST[:PORT]`"},
-			&cli.StringFlag{Name: "tls", DefaultText: "implicit, then starttls", Usage: "with --server: `MODE`, implicit, starttls, or for a server on this machine none"},
+			&cli.StringFlag{Name: "tls", DefaultText: "implicit, then starttls", Usage: "with --server: `MODE` is implicit, starttls or none"},
 			&cli.StringFlag{Name: "user", DefaultText: "the address, then what is before its @", Usage: "log in as `USER`"},
 			&cli.StringFlag{Name: "name", DefaultText: "of the domain", Usage: "call the account `NAME`"},
 			&cli.StringFlag{Name: "maildir", DefaultText: "~/Mail/NAME", Usage: "deliver to the maildir `PATH`"},
