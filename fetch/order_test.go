@@ -333,3 +333,18 @@ func TestBreaksComparedCopiesAlone(t *testing.T) {
 		}
 	}
 }
+
+// The portions grow, too, where the server never answers QUIT.
+func TestPortionGrowsUnconfirmed(t *testing.T) {
+	msgs := mails(20, 200)
+	a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "TOP 1 0", Do: pop3test.Cut, Nth: 1}, {On: "QUIT", Do: pop3test.Cut}}}, msgs...)
+	for _, m := range msgs {
+		a.record(delivered(m, time.Now()))
+	}
+	for range 6 {
+		a.run()
+		a.srv.Wait()
+	}
+	a.want()
+	a.wantEmpty()
+}

@@ -24,6 +24,11 @@ func (r *run) remove(p *plan) error {
 		}
 		return err
 	}
+	if r.later > 0 { // whatever becomes of QUIT: some servers never answer it
+		if err := r.grow(len(p.identify) - r.later); err != nil {
+			return err
+		}
+	}
 	if err := r.c.Quit().Wait(); err != nil {
 		if len(gone) == 0 {
 			return err
@@ -33,11 +38,6 @@ func (r *run) remove(p *plan) error {
 	r.done = true
 	if err := r.bury(gone); err != nil {
 		return err
-	}
-	if r.later > 0 {
-		if err := r.grow(len(p.identify) - r.later); err != nil {
-			return err
-		}
 	}
 	if r.refused > 0 {
 		return fmt.Errorf("%w (%d messages)", ErrNotDeleted, r.refused)
