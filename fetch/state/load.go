@@ -71,7 +71,7 @@ func (f *File) load(want *Identity) error {
 // For so long what looks like damage is read again; the longer while the file goes on changing. A write may
 // wait for the disk in its midst, and the next one follows at once.
 const (
-	halfAWrite = 20 * time.Millisecond
+	halfAWrite = 300 * time.Millisecond
 	manyWrites = 2 * time.Second
 )
 
