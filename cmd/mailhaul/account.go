@@ -80,6 +80,11 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		opts := f.optionsOf(legs, l, differ)
 		opts.Record, opts.Others.Undone = l.remember, sum.Undone
 		opts.Others.Retrieved = func(uid string) bool { return came[uid] }
+		if begins && l != legs.own() {
+			// By the account's own state alone it is noticed that it was renamed, or its server.
+			begin := opts.Begin
+			opts.Begin = func() error { return errors.Join(s.remember(), begin()) }
+		}
 		tell := opts.Events
 		opts.Events = func(e fetch.Event) {
 			// A destination that was added has a new state; the account has not.

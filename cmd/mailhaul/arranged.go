@@ -118,15 +118,6 @@ func (ls legs) claim() error {
 // begins tells whether this is the account's first run.
 func (l *leg) begins() bool { return l.account == nil && l.st.New() }
 
-// begin makes the account's state before that of another has anything: by it alone it is noticed that the account
-// was renamed, or its server.
-func (l *leg) begin() error {
-	if !l.begins() || deliveredTo(l.st) != "" {
-		return nil
-	}
-	return l.st.SetNote(noteInto, l.a.Deliver.String(), time.Now())
-}
-
 // moved notes that the account's state goes on with another destination, as the first delivery would: there may
 // be none before one that has a state of its own comes to stand in front.
 func (l *leg) moved() error {

@@ -148,8 +148,6 @@ func (f *fetcher) optionsOf(ls legs, l *leg, differ map[string]state.Entry) fetc
 		opts.Begin = func() error { return errors.Join(ls.claim(), begin()) }
 	} else {
 		opts.Keep, opts.DeleteAfter, opts.Others.More = true, 0, true
-		begin := opts.Begin
-		opts.Begin = func() error { return errors.Join(ls.own().begin(), begin()) }
 	}
 	return opts
 }

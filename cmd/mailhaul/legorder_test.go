@@ -294,3 +294,19 @@ func TestLegDiffers(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// A destination that has never worked was replaced: what has come in its place can be moved, as any that is the
+// account's own.
+func TestLegOwnReplacedThenMoved(t *testing.T) {
+	t.Parallel()
+	l := newLegAccount(t, legMessage("a"))
+	l.block("one")
+	l.run(exCantCreat, "keep one two", "fetch")
+	l.run(exOK, "keep three two", "fetch")
+	l.run(exOK, "keep three", "fetch")
+	if err := os.Rename(filepath.Join(l.dir, "three"), filepath.Join(l.dir, "four")); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exOK, "keep four", "fetch")
+	l.has("four", 1, "a")
+}
