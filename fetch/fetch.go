@@ -42,6 +42,7 @@ type run struct {
 	next    string        // what the state says is given out next (targets that are no Finder)
 	doubt   string        // what an interrupted run had given out (targets that are no Finder)
 	failed  []state.Entry // entries of messages that stay, not yet recorded
+	order   []*item       // what is to be identified, as far as the session comes
 	later   int           // messages left to be deleted by the next run: see portion
 	unsure  bool          // a fate is unknown: a Commit or a Record failed
 	undone  bool          // retrieved, but not delivered: with EXPIRE 0 no QUIT

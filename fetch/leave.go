@@ -136,7 +136,7 @@ func (r *run) remember(it *item, reason string, a attempt) error {
 // had says that the destination may have the message.
 func (r *run) attempted(it *item, why error, had bool) {
 	if it.reason == reasonNewAgain { // then what is recorded is deleted without it
-		r.st.SetNote(noteCompared, listedKey(it), r.now)
+		r.beginBehind(it)
 		r.shrink(1)
 		return
 	}

@@ -348,3 +348,23 @@ func TestPortionGrowsUnconfirmed(t *testing.T) {
 	a.want()
 	a.wantEmpty()
 }
+
+// Nor do both kinds together keep what stands between them.
+func TestBreaksAndNotDeleted(t *testing.T) {
+	for how := range 3 {
+		msgs := mails(4, 200)
+		a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "DELE 1", Do: pop3test.Refuse}, {On: "TOP 3 0", Do: pop3test.Cut},
+			{On: "RETR 3", Do: pop3test.Cut}, {On: "DELE 4", Do: pop3test.Refuse}}}, msgs...)
+		for _, m := range msgs {
+			a.record(delivered(m, time.Now()))
+		}
+		for i := range 12 {
+			a.opts.Pipelining = how == 0 || how == 1 && i%2 == 0
+			a.run()
+			a.srv.Wait()
+		}
+		if slices.Contains(a.srv.UIDs(), "uid-2") {
+			t.Errorf("left on the server: %q", a.srv.UIDs())
+		}
+	}
+}

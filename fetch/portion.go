@@ -13,8 +13,9 @@ import (
 // counts for nothing without it.
 const notePortion = "portion"
 
-// noteCompared is the state's note of the message at which the last session broke while it was identified:
-// the next begins behind it, so that one which always breaks the session keeps no other from being deleted.
+// noteCompared is the state's note of the message with which the next session begins: where not all could be
+// identified, the one behind those that were, or behind the one at which the session broke. So neither one
+// that always breaks it nor those that the server does not let go keep others from being deleted.
 const noteCompared = "compared"
 
 // listedKey names a message of a listing: which of those with its unique-id it is, and the unique-id.
@@ -40,7 +41,9 @@ func (r *run) topBreaks() bool {
 // cannot be written costs another session.
 func (id *identifier) noteBreak() {
 	r := id.r
-	r.st.SetNote(noteCompared, listedKey(id.broken), r.now)
+	if id.broken == r.order[0] { // else those before it come without it
+		r.beginBehind(id.broken)
+	}
 	if id.topping && !id.topped {
 		value, _ := r.st.Note(noteTop)
 		n, _ := strconv.Atoi(value)
@@ -48,13 +51,20 @@ func (id *identifier) noteBreak() {
 	}
 }
 
-// portion cuts what is to be identified down to what the last session could do, and begins behind the
-// message at which that broke.
+// beginBehind has the next session begin behind a message that this one was to identify.
+func (r *run) beginBehind(it *item) error {
+	i := slices.Index(r.order, it) + 1
+	return r.st.SetNote(noteCompared, listedKey(r.order[i%len(r.order)]), r.now)
+}
+
+// portion cuts what is to be identified down to what the last session could do, and begins where that had
+// come to.
 func (r *run) portion(items []*item) []*item {
-	if broken, _ := r.st.Note(noteCompared); broken != "" {
-		i := 1 + slices.IndexFunc(items, func(it *item) bool { return listedKey(it) == broken })
+	if first, _ := r.st.Note(noteCompared); first != "" {
+		i := max(0, slices.IndexFunc(items, func(it *item) bool { return listedKey(it) == first }))
 		items = slices.Concat(items[i:], items[:i])
 	}
+	r.order = items
 	value, _ := r.st.Note(notePortion)
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n >= len(items) {
@@ -78,8 +88,8 @@ func (r *run) shrink(done int) {
 	r.st.SetNote(notePortion, strconv.Itoa(max(1, done*3/4)), r.now)
 }
 
-// grow lets the next session do more than this one, which came to its end with so many. That they could be
-// deleted is not asked: else a few that cannot would stand in front of all others for ever.
+// grow lets the next session do more than this one, which came to its end with so many, and begin behind them.
+// That they could be deleted is not asked: else a few that cannot would stand in front of all others for ever.
 func (r *run) grow(done int) error {
-	return r.st.SetNote(notePortion, strconv.Itoa(2*done), r.now)
+	return errors.Join(r.st.SetNote(notePortion, strconv.Itoa(2*done), r.now), r.beginBehind(r.order[done-1]))
 }
