@@ -152,8 +152,9 @@ func (m *program) stateExport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	all = ofDestinations(cfg, args[0], all)
-	all = slices.DeleteFunc(all, func(st *state.File) bool { return st.New() })
+	if all, err = ofDestinations(cfg, args[0], all); err != nil {
+		return err
+	}
 	out := bufio.NewWriter(os.Stdout)
 	if len(all) > 0 {
 		last := ""

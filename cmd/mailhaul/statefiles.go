@@ -35,19 +35,28 @@ func (m *program) readStates(cfg *Config, name string) (all []*state.File, err e
 	return all, nil
 }
 
-// ofDestinations leaves of an account's states those of the destinations that are configured: what one is of
-// that is none any more says nothing of the others. All stay where the name is of no account.
-func ofDestinations(cfg *Config, name string, all []*state.File) []*state.File {
+// ofDestinations gives of an account's states those of the destinations that are configured, also of one that no
+// run has come to yet: what one is of that is none any more says nothing of the others. All that exist stay where
+// the name is of no account.
+func ofDestinations(cfg *Config, name string, all []*state.File) (of []*state.File, err error) {
 	a := cfg.Account(name)
-	if a == nil || len(all) == 1 {
-		return all
+	if a == nil {
+		return slices.DeleteFunc(all, (*state.File).New), nil
 	}
 	a = a.arranged(cfg, all[0])
-	paths := []string{statePath(cfg, a.stateName())}
-	for _, b := range a.others() {
-		paths = append(paths, statePath(cfg, b.stateName()))
+	for _, b := range append([]*Account{a}, a.others()...) {
+		path := statePath(cfg, b.stateName())
+		if i := slices.IndexFunc(all, func(st *state.File) bool { return st.Path() == path }); i >= 0 {
+			of = append(of, all[i])
+			continue
+		}
+		st, err := state.Read(path)
+		if err != nil {
+			return nil, err
+		}
+		of = append(of, st)
 	}
-	return slices.DeleteFunc(all, func(st *state.File) bool { return !slices.Contains(paths, st.Path()) })
+	return of, nil
 }
 
 // openStates locks and reads the states of a name that exist.
