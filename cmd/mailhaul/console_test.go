@@ -37,6 +37,7 @@ func TestParseRequest(t *testing.T) {
 		{"PASS  two words ", "PASS  two words ", "PASS", false, true},
 		{"XTND a", "XTND a", "XTND", false, false},
 		{"!XTND a", "XTND a", "XTND", true, true},
+		{"! XTND a", "XTND a", "XTND", true, true},
 	} {
 		r := parseRequest(tt.line)
 		if r.line != tt.sent || r.name != tt.name || r.multi != tt.multi || r.known != tt.known {

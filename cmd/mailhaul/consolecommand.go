@@ -63,6 +63,7 @@ type request struct {
 func parseRequest(line string) request {
 	line = strings.TrimLeft(line, " \t")
 	line, bang := strings.CutPrefix(line, "!")
+	line = strings.TrimLeft(line, " \t")
 	r := request{line: line, multi: bang, known: bang}
 	if words := strings.Fields(line); len(words) > 0 {
 		r.name, r.args = strings.ToUpper(words[0]), words[1:]

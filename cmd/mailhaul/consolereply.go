@@ -157,6 +157,9 @@ func (k *console) quit(ctx context.Context, r request) (done bool, err error) {
 		k.note("QUIT deletes %s marked by DELE", messages(n))
 	}
 	status, _, err := k.c.Do(r.line, false)
+	if errors.Is(err, pop3.ErrArgument) {
+		return false, k.shown(status, nil, err, false)
+	}
 	n := len(k.marked)
 	if status != "" {
 		clear(k.marked) // what becomes of them is the server's to say
