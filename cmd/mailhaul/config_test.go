@@ -116,6 +116,8 @@ func TestConfigProblems(t *testing.T) {
 		{"mode, own", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", mode = "0060" }`, 1) + secret, []string{`4: accounts.work.deliver: mode: the owner must`}},
 		{"mode, executable", strings.Replace(head, `{ maildir = "/tmp/mail" }`, `{ maildir = "/m", mode = "0770" }`, 1) + secret, []string{`4: accounts.work.deliver: mode: mail is not executed`}},
 		{"variable", head + secret + "tls_ca = \"$MAILHAUL_NOT_SET/ca.pem\"\n", []string{"6: accounts.work.tls_ca: $MAILHAUL_NOT_SET is not set"}},
+		{"variable without its end", head + secret + "tls_ca = \"/x/${HOME\"\n", []string{"6: accounts.work.tls_ca: ${ wants a variable's name and }"}},
+		{"variable without a name", head + secret + "tls_ca = \"/x/$$/${}/y\"\n", []string{"6: accounts.work.tls_ca: ${ wants a variable's name and }"}},
 		{"tilde user", head + secret + "tls_ca = \"~bob/ca.pem\"\n", []string{"6: accounts.work.tls_ca: ~USER is not expanded"}},
 		{"account name", "[accounts.\"-x\"]\n", []string{"1: accounts.-x: an account's name does not begin with -"}},
 		{"accounts", "accounts = 3\n", []string{"1: accounts: want tables, [accounts.NAME]"}},

@@ -39,8 +39,15 @@ func expandPath(p, dir string) (string, error) {
 	return filepath.Clean(p), nil
 }
 
-// expandVars refuses a variable that is not set: "$MAIL/new" must not become "/new".
+// expandVars refuses a variable that is not set, and one whose name does not end, which os.Expand drops:
+// "$MAIL/new" must not become "/new", nor "${MAIL/new" "MAIL/new".
 func expandVars(p string) (string, error) {
+	for _, after, ok := strings.Cut(p, "$"); ok; _, after, ok = strings.Cut(after, "$") {
+		if rest, braced := strings.CutPrefix(after, "{"); braced && strings.IndexByte(rest, '}') < 1 {
+			return "", errors.New("${ wants a variable's name and }")
+		}
+		after = strings.TrimPrefix(after, "$") // $$
+	}
 	missing := ""
 	p = os.Expand(p, func(name string) string {
 		if name == "$" {
