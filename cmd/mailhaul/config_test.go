@@ -259,11 +259,15 @@ deliver = { command = ["maildrop", "-d", "$USER"] }
 }
 
 func TestInclude(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "a[1]*\\")
 	main := write(t, dir, "c.toml", "include = [\"conf.d/*.toml\", \"one.toml\"]\n[defaults]\npassword_env = \"P\"\n"+head, 0o644)
 	write(t, dir, "conf.d/20.toml", strings.Replace(head, "work", "twenty", 1), 0o644)
 	write(t, dir, "conf.d/10.toml", strings.Replace(head, "work", "ten", 1)+"password = \"x\"\n", 0o600)
 	write(t, dir, "one.toml", strings.Replace(head, "work", "one", 1), 0o644)
+	// The lock of an editor, which leads nowhere.
+	if err := os.Symlink("ann@host.1:2", filepath.Join(dir, "conf.d/.#10.toml")); err != nil {
+		t.Fatal(err)
+	}
 	cfg, err := loadConfig(main, func(string) bool { return true })
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,9 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
+// literally makes of a path a pattern that matches it alone.
+var literally = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)
+
 // include gives the files that `include` names, sorted by path within each pattern, each once.
 // Patterns are relative to the file that names them. A pattern may match nothing, a plain name
 // must exist.
@@ -26,12 +29,16 @@ func (l *loader) include(f *configFile) []string {
 	}
 	var files []string
 	for _, pattern := range patterns {
-		full, err := expandPath(pattern, filepath.Dir(f.path))
+		dir, isPattern := filepath.Dir(f.path), strings.ContainsAny(pattern, "*?[")
+		if isPattern {
+			dir = literally.Replace(dir)
+		}
+		full, err := expandPath(pattern, dir)
 		if err != nil {
 			l.report(f, at, "%v", err)
 			continue
 		}
-		if !strings.ContainsAny(pattern, "*?[") {
+		if !isPattern {
 			files = append(files, full)
 			continue
 		}
@@ -40,12 +47,16 @@ func (l *loader) include(f *configFile) []string {
 			l.report(f, at, "malformed pattern")
 			continue
 		}
+		if !strings.HasPrefix(filepath.Base(full), ".") {
+			// As in a shell: what an editor or a package manager has there for a while is none of it.
+			found = slices.DeleteFunc(found, func(file string) bool { return strings.HasPrefix(filepath.Base(file), ".") })
+		}
 		sort.Strings(found)
 		files = append(files, found...)
 	}
 	var each []string
 	for _, file := range files {
-		if !slices.Contains(each, file) && !sameFile(file, f.path) {
+		if !slices.Contains(each, file) && !sameFile(file, f.path) && !sameFile(file, l.replaces) {
 			each = append(each, file)
 		}
 	}
