@@ -70,12 +70,15 @@ func loadConfig(path string, needsSecret func(account string) bool) (*Config, er
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{named: map[string]*Account{}}
+	return newLoader().load(path, needsSecret)
+}
+
+func (l *loader) load(path string, needsSecret func(account string) bool) (cfg *Config, err error) {
 	main := l.read(path)
 	if main == nil {
 		return nil, &ConfigError{l.problems}
 	}
-	cfg := &Config{Path: path}
+	cfg = &Config{Path: path}
 	l.top(cfg, main)
 	files := []*configFile{main}
 	for _, inc := range l.include(main) {
@@ -122,7 +125,10 @@ const noAccounts = "no accounts: it needs at least one [accounts.NAME], or accou
 type loader struct {
 	problems []Problem
 	named    map[string]*Account
+	replaces string // the file in whose place the one that is read is to be put, "" for none
 }
+
+func newLoader() *loader { return &loader{named: map[string]*Account{}} }
 
 // add takes an account into the configuration.
 func (l *loader) add(cfg *Config, a *Account) {

@@ -147,7 +147,9 @@ func (s *setup) append(path, text string) error {
 	}
 	_, err = f.WriteString(text)
 	if err == nil {
-		_, err = loadConfig(f.Name(), nil)
+		l := newLoader()
+		l.replaces = path // which its own patterns may match
+		_, err = l.load(f.Name(), nil)
 	}
 	if err != nil {
 		f.discard()
