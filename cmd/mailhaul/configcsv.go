@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ import (
 
 // manyProblems is how many are told of a CSV file: a mistake in the template is one in each row.
 const manyProblems = 20
+
+// byteOrderMark is what spreadsheets put in front of UTF-8.
+const byteOrderMark = "\ufeff"
 
 // csvKeys are the keys of [accounts_from] beside those of an account.
 var csvKeys = []string{"file", "name"}
@@ -85,7 +89,11 @@ func (l *loader) rows(cfg *Config, f *configFile, t csvTable, defaults map[strin
 		return rows
 	}
 	defer file.Close()
-	r := csv.NewReader(file)
+	text := bufio.NewReader(file)
+	if mark, err := text.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
+		_, _ = text.Discard(len(mark)) // before the reader sees it: a name in quotes may follow
+	}
+	r := csv.NewReader(text)
 	r.ReuseRecord = true
 	header, ok := l.header(rows, r, t)
 	if !ok || !l.privateRows(rows, file, header) {
@@ -120,7 +128,6 @@ func (l *loader) header(rows *configFile, r *csv.Reader, t csvTable) ([]string, 
 		return nil, false
 	}
 	header := slices.Clone(record)
-	header[0] = strings.TrimPrefix(header[0], "\ufeff")
 	used := placeholders(t.name)
 	walk(t.template, func(s string) { used = append(used, placeholders(s)...) })
 	keys := append(keyNames(), "name", "maildir", "mbox")

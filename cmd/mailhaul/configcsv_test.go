@@ -47,7 +47,7 @@ c,d@example.org: c,d@example.org*master old.example.com:995 maildir /srv/mail/ex
 
 // Beside accounts of the file itself, with a column for each key.
 func TestAccountsFromColumns(t *testing.T) {
-	cfg, err := loadCSV(t, "[defaults]\ntimeout = \"5s\"\n"+head+"password = \"x\"\n", "name,server,user,password,maildir,keep,max_size\nx,h,alice,hunter2,/m,true,500000\n", 0o600)
+	cfg, err := loadCSV(t, "[defaults]\ntimeout = \"5s\"\n"+head+"password = \"x\"\n", "\ufeff\"name\",server,user,password,maildir,keep,max_size\nx,h,alice,hunter2,/m,true,500000\n", 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
