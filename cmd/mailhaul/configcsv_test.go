@@ -80,6 +80,8 @@ func TestAccountsFromProblems(t *testing.T) {
 		{"no @", migration, "user\nann\n", 0o600, []string{"accounts.csv:2: "}},
 		{"upwards", migration, "user\nann@..\n", 0o600, []string{"accounts.csv:2: "}},
 		{"elsewhere", migration, "user\na/../../b@c\n", 0o600, []string{"accounts.csv:2: "}},
+		{"elsewhere, without a slash in the template", "server = \"h\"\nnetrc = true\nquarantine = \"{user}\"\ndeliver = { maildir = \"/m\" }\n", "user\n../x\n", 0o600, []string{"accounts.csv:2: quarantine: what {user} stands for cannot be part of a path"}},
+		{"elsewhere, a certificate", "server = \"h\"\nnetrc = true\ntls_cert = \"{user}\"\ndeliver = { maildir = \"/m\" }\n", "user\n../x\n", 0o600, []string{"accounts.csv:2: tls_cert: what {user} stands for cannot be part of a path"}},
 		{"variable", migration, "user\n$HOME@c\n", 0o600, []string{"accounts.csv:2: "}},
 		{"empty cell", migration, "user,password\n\"\",x\n", 0o600, []string{"accounts.csv:2: the account's name: {user} is empty"}},
 		{"twice", migration, "user\na@b\na@b\n", 0o600, []string{`accounts.csv:3: account "a@b" is also in `}},

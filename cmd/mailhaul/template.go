@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -89,6 +90,9 @@ func (r row) fill(template string, path bool) (string, error) {
 	return b.String(), err
 }
 
+// pathKeys are the keys that have a path for their value, beside those that end in _file.
+var pathKeys = []string{"maildir", "mbox", "quarantine", "tls_ca", "tls_cert", "tls_key"}
+
 // fillAll fills all strings of a TOML value. Those with a slash in them are taken for paths.
 func (r row) fillAll(v any, path bool) (any, error) {
 	switch v := v.(type) {
@@ -101,7 +105,7 @@ func (r row) fillAll(v any, path bool) (any, error) {
 	case map[string]any:
 		filled := make(map[string]any, len(v))
 		for name, item := range v {
-			is := path || strings.HasSuffix(name, "_file") || name == "maildir" || name == "mbox"
+			is := path || strings.HasSuffix(name, "_file") || slices.Contains(pathKeys, name)
 			var err error
 			if filled[name], err = r.fillAll(item, is); err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
