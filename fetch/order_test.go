@@ -308,6 +308,27 @@ func TestBreaksBehindCompared(t *testing.T) {
 	}
 }
 
+// A server that hangs up at the DELE of one message lets all others go.
+func TestBreaksAtDele(t *testing.T) {
+	for bad := range 24 {
+		msgs := mails(12, 200)
+		a := open(t, pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
+			num, dele := strings.CutPrefix(command, "DELE ")
+			return "", dele && strings.Contains(s.Do("RETR "+num), fmt.Sprintf("<uid-%d@", bad%12+1))
+		}}, msgs...)
+		a.opts.Pipelining = bad < 12
+		for _, m := range msgs {
+			a.record(delivered(m, time.Now()))
+		}
+		for range 16 {
+			a.run()
+			a.srv.Wait()
+		}
+		a.want()
+		a.wantLeft(msgs[bad%12].UID)
+	}
+}
+
 // Nor where all have one unique-id; and none of that tells anything of TOP, which was never sent.
 func TestBreaksComparedCopiesAlone(t *testing.T) {
 	for bad := range 6 {

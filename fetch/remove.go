@@ -21,6 +21,9 @@ func (r *run) remove(p *plan) error {
 	if err != nil {
 		if n := len(p.identify) - r.later; n > 0 && r.c.Err() != nil && !errors.Is(err, ErrNoPipelining) {
 			r.shrink(n) // there may never be time for so many DELEs behind so many TOPs
+			if n == 1 {
+				r.beginBehind(r.order[0]) // or its DELE is what the server hangs up at
+			}
 		}
 		return err
 	}

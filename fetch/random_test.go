@@ -1,0 +1,240 @@
+package fetch
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mailhaul/deliver"
+	"mailhaul/fetch/pop3/pop3test"
+)
+
+var seeds = flag.Uint64("seeds", 40, "how many seeds the tests at random try")
+
+// A chance is what one seed makes happen, and the log of it.
+type chance struct {
+	*rand.Rand
+	t   *testing.T
+	log []string
+}
+
+// withSeeds tries each seed, and ends with the first that fails, with what it made happen.
+func withSeeds(t *testing.T, try func(c *chance)) {
+	for seed := range *seeds {
+		c := &chance{Rand: rand.New(rand.NewPCG(seed, 1)), t: t}
+		if try(c); t.Failed() {
+			t.Fatalf("seed %d\n%s", seed, strings.Join(c.log, "\n"))
+		}
+	}
+}
+
+// one is true once in n times.
+func (c *chance) one(n int) bool { return c.IntN(n) == 0 }
+
+func (c *chance) note(format string, args ...any) {
+	c.log = append(c.log, fmt.Sprintf(format, args...))
+}
+
+// anonymous takes from a message what tells its header from all others.
+func anonymous(m *pop3test.Message) { m.Text = strings.Replace(m.Text, "Message-ID", "X-ID", 1) }
+
+// Runs that are killed, cut and not answered, with unique-ids that are used again and listings that hide a part,
+// end with each message delivered once and none left.
+func TestRandomRuns(t *testing.T) {
+	withSeeds(t, func(c *chance) {
+		h := &history{chance: c, dir: memory(t), mbox: c.one(2), partial: c.one(2)}
+		for range 3 + c.IntN(8) {
+			for range c.IntN(4) {
+				h.add()
+			}
+			listed := slices.Clone(h.drop)
+			if h.partial && c.one(2) {
+				listed = slices.DeleteFunc(listed, func(pop3test.Message) bool { return c.one(2) })
+			}
+			c.note("listed: %d of %d", len(listed), len(h.drop))
+			if c.one(2) {
+				h.killed(listed)
+			} else {
+				h.run(listed)
+			}
+		}
+		h.last = true
+		for range 5 {
+			h.run(slices.Clone(h.drop))
+		}
+		h.account(pop3test.Config{}).want(h.all...)
+		if len(h.drop) > 0 {
+			t.Errorf("%d left", len(h.drop))
+		}
+	})
+}
+
+// A history is the runs of one account, each with a server of its own.
+type history struct {
+	*chance
+	dir       string
+	mbox      bool
+	partial   bool // listings hide a part: then no unique-id stands for two messages at a time
+	last      bool // nothing goes wrong any more
+	drop, all []pop3test.Message
+}
+
+// add puts a message into the maildrop, perhaps with a unique-id that another had, or has.
+func (h *history) add() {
+	m := mail(fmt.Sprint("m", len(h.all)), 100+h.IntN(300))
+	if h.one(4) {
+		anonymous(&m)
+	}
+	if len(h.all) > 0 && h.one(3) {
+		uid := h.all[h.IntN(len(h.all))].UID
+		if !h.partial || !slices.ContainsFunc(h.drop, func(d pop3test.Message) bool { return d.UID == uid }) {
+			m.UID = uid
+		}
+	}
+	h.drop, h.all = append(h.drop, m), append(h.all, m)
+	h.note("new: m%d as %s", len(h.all)-1, m.UID)
+}
+
+// account is that of the next run.
+func (h *history) account(cfg pop3test.Config, listed ...pop3test.Message) *account {
+	if !h.last && h.one(3) {
+		cut := 150 + h.Int64N(4000)
+		cfg.CutAfter = func(int) int64 { return cut }
+		h.note("cut after %d octets", cut)
+	}
+	a := open(h.t, cfg, listed...)
+	a.dir, a.mbox = h.dir, h.mbox
+	a.opts.Pipelining, a.opts.Keep = h.one(2), !h.last && h.one(3)
+	h.note("pipelining %v, keep %v", a.opts.Pipelining, a.opts.Keep)
+	return a
+}
+
+// run is one to its end, of which the server may lose the last answer.
+func (h *history) run(listed []pop3test.Message) {
+	lost := h.one(3)
+	a := h.account(pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
+		if command != "QUIT" || !lost {
+			return "", false
+		}
+		s.Do(command)
+		return "", true
+	}}, listed...)
+	defer a.srv.Close()
+	_, err := a.run()
+	a.srv.Wait()
+	h.note("answer to QUIT lost: %v: %v", lost, err)
+	left := a.srv.Maildrop()
+	has := func(all []pop3test.Message, m pop3test.Message) bool {
+		return slices.ContainsFunc(all, func(o pop3test.Message) bool { return o.Text == m.Text })
+	}
+	h.drop = slices.DeleteFunc(h.drop, func(m pop3test.Message) bool { return has(listed, m) && !has(left, m) })
+}
+
+// killed is a run that is killed at some moment before it deletes anything.
+func (h *history) killed(listed []pop3test.Message) {
+	var film film
+	var cam *finderCamera
+	a := h.account(pop3test.Config{Reply: func(s *pop3test.Session, command string) (string, bool) {
+		switch command {
+		case "TOP 1 0", "DELE 1", "QUIT":
+			cam.look("in front of " + command)
+		}
+		return "", command == "QUIT"
+	}}, listed...)
+	defer a.srv.Close()
+	a.target = func(t deliver.Target) deliver.Target {
+		cam = &finderCamera{camera{Target: t, a: a, film: &film}, t.(deliver.Finder)}
+		return cam
+	}
+	a.run()
+	a.srv.Wait()
+	moments := slices.DeleteFunc(film.moments, func(m *moment) bool { return !strings.HasPrefix(m.when, "behind Commit") && !h.one(3) })
+	if len(moments) > 0 {
+		m := moments[h.IntN(len(moments))]
+		h.dir = m.dir
+		h.note("killed %s", m.when)
+	}
+}
+
+// Messages that the server does not give, show or delete, or at which it hangs up, keep no other from being
+// delivered and deleted, whatever is known of them.
+func TestRandomTroubles(t *testing.T) {
+	withSeeds(t, func(c *chance) {
+		msgs := mails(6+c.IntN(30), 150)
+		known := map[int]bool{}
+		for i := range msgs {
+			if c.one(4) {
+				anonymous(&msgs[i])
+			}
+			if i > 0 && c.one(8) {
+				msgs[i].UID = msgs[c.IntN(i)].UID
+			}
+			known[i] = c.one(2)
+		}
+		troubles, bad := map[string]trouble{}, map[string]bool{}
+		for range 1 + c.IntN(3) {
+			i := c.IntN(len(msgs))
+			tr := trouble{[][]string{{"RETR"}, {"TOP"}, {"RETR", "TOP"}, {"DELE"}}[c.IntN(4)], c.one(2)}
+			troubles[msgs[i].Text], bad[msgs[i].UID] = tr, true
+			c.note("message %d: %+v", i+1, tr)
+		}
+		a := open(t, pop3test.Config{NoTOP: c.one(4), Reply: func(s *pop3test.Session, command string) (string, bool) {
+			f := strings.Fields(command)
+			if len(f) < 2 || f[0] != "RETR" && f[0] != "TOP" && f[0] != "DELE" {
+				return "", false
+			}
+			text := s.Do("RETR " + f[1])
+			for of, tr := range troubles {
+				id := of[strings.Index(of, "<uid-"):strings.Index(of, ">")] // of the Message-ID, or what has become of it
+				if strings.Contains(text, id+">") && slices.Contains(tr.at, f[0]) {
+					return map[bool]string{false: "-ERR no"}[tr.hangsUp], true
+				}
+			}
+			return "", false
+		}}, msgs...)
+		defer a.srv.Close()
+		copies := map[string]int{}
+		for i, m := range msgs {
+			if !known[i] {
+				continue
+			}
+			e := delivered(m, time.Now())
+			copies[m.UID]++
+			e.Copy = copies[m.UID]
+			a.record(e)
+		}
+		ahead := c.one(2)
+		for i := range 40 {
+			a.opts.Pipelining = ahead && i%2 == 0
+			_, err := a.run()
+			a.srv.Wait()
+			c.note("run %d, pipelining %v: %d left, %v", i, a.opts.Pipelining, len(a.srv.UIDs()), err)
+		}
+		texts, left := a.stored(), a.srv.Maildrop()
+		for i, m := range msgs {
+			n, want := 0, 1
+			for _, text := range texts {
+				if text == stored(m) {
+					n++
+				}
+			}
+			if known[i] {
+				want = 0
+			}
+			stays := slices.ContainsFunc(left, func(l pop3test.Message) bool { return l.Text == m.Text })
+			if n > want || !bad[m.UID] && (n < want || stays) {
+				t.Errorf("message %d (%s): %d copies, want %d; left: %v", i+1, m.UID, n, want, stays)
+			}
+		}
+	})
+}
+
+// A trouble is what a server has with one message.
+type trouble struct {
+	at      []string // the commands that fail
+	hangsUp bool     // or refuses
+}
