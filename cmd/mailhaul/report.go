@@ -266,29 +266,30 @@ func (r *report) failure(a *Account, err error) {
 	var ce *ConfigError
 	if errors.As(err, &ce) {
 		for _, p := range ce.Problems {
-			r.oneFailure(nil, p.String(), err)
+			r.oneFailure(a, "", p.String(), err) // it names file and key
 		}
 		return
 	}
-	r.oneFailure(a, err.Error(), err)
+	prefix := ""
+	if a != nil {
+		prefix = visible(a.Name) + ": "
+	}
+	r.oneFailure(a, prefix, err.Error(), err)
 }
 
-func (r *report) oneFailure(a *Account, text string, err error) {
-	name := ""
-	if a != nil {
-		name = a.Name
-	}
+func (r *report) oneFailure(a *Account, prefix, text string, err error) {
 	if r.json {
+		name := ""
+		if a != nil {
+			name = a.Name
+		}
 		r.jsonError(name, text, err, a)
 	}
 	var quiet *quietError
 	if errors.As(err, &quiet) && r.verbose < 1 {
 		return // but for the JSON
 	}
-	if name != "" {
-		text = visible(name) + ": " + text
-	}
-	r.complain(prioError, text)
+	r.complain(prioError, prefix+text)
 }
 
 func (r *report) hint(text string) { r.complain(prioInfo, "hint: "+text) }
