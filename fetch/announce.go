@@ -41,14 +41,14 @@ func (r *run) announce(p *plan) {
 // announceSkipped tells of each message that is left on purpose.
 func (r *run) announceSkipped(p *plan) {
 	for _, it := range p.skip {
-		r.itemEvent(Skipped, it, Event{Reason: it.reason})
+		r.itemEvent(Skipped, it, Event{Planned: r.opts.DryRun, Reason: it.reason})
 	}
 	for _, m := range r.kept {
 		reason := r.stays()
 		if es := r.st.Lookup(m.UID); len(es) > 0 && es[0].Status == state.Seen {
 			reason = reasonSeen
 		}
-		r.event(Event{Type: Skipped, Num: m.Num, UID: m.UID, Reason: reason})
+		r.event(Event{Type: Skipped, Num: m.Num, UID: m.UID, Planned: r.opts.DryRun, Reason: reason})
 	}
 }
 

@@ -211,7 +211,7 @@ func TestDryRun(t *testing.T) {
 	for _, e := range a.events {
 		got = append(got, fmt.Sprint(e.Type, " ", e.UID, " ", e.Planned))
 	}
-	if s, want := strings.Join(got, ", "), "account  false, skipped uid-2 false, message uid-3 true, deleted uid-1 true, error uid-4 true"; s != want {
+	if s, want := strings.Join(got, ", "), "account  false, skipped uid-2 true, message uid-3 true, deleted uid-1 true, error uid-4 true"; s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}
 	if read(t, a.statePath()) != content || len(a.stored()) > 0 || len(a.srv.UIDs()) != 4 {
