@@ -228,7 +228,8 @@ func (x *exchange) send(line, shown string) error {
 
 // cancel ends the exchange from our side and reads the -ERR that answers it (RFC 5034, section 4).
 func (x *exchange) cancel(cause error) error {
-	cause = fmt.Errorf("AUTH %s cancelled: %w", x.name, cause)
+	// It may repeat what the server has said in a challenge.
+	cause = fmt.Errorf("AUTH %s cancelled: %s", x.name, x.c.dialogue.redact(cause.Error()))
 	if err := x.send("*", "*"); err != nil {
 		return err
 	}

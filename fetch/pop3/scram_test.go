@@ -92,6 +92,7 @@ func TestSCRAMFailures(t *testing.T) {
 		{"empty salt", first("s=W22ZaJ0SNY7soEsUEjb6gQ==", "s="), "no salt", false},
 		{"extension", first("r=", "m=x,r="), "extension", false},
 		{"error instead of the first message", "S: + " + b64("e=unknown-user\x1b") + "\nC: *\nS: -ERR no", `says "unknown-user\x1b"`, false},
+		{"error that has the password", "S: + " + b64("e=other-error pencil") + "\nC: *\nS: -ERR no", `says "other-error ****"`, false},
 		{"empty challenge", "S: +\nC: *\nS: -ERR no", "unexpected challenge", false},
 		{"refusal of the user", "S: -ERR [AUTH] no", `"[AUTH] no"`, false},
 		{"refusal without a code", "S: -ERR no", `"no"`, false},
@@ -113,6 +114,7 @@ func TestSCRAMFailures(t *testing.T) {
 				end = ""
 			}
 			c := converse(t, nil, "S: +OK\nC: AUTH "+e.name+" "+b64(e.clientFirst)+"\n"+tt.dialogue+end)
+			c.Mask("pencil") // as Login does
 			err := c.Auth(e.client(t), true)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("%v, want %q", err, tt.want)
