@@ -96,7 +96,7 @@ func (l *loader) rows(cfg *Config, f *configFile, t csvTable, defaults map[strin
 	r := csv.NewReader(text)
 	r.ReuseRecord = true
 	header, ok := l.header(rows, r, t)
-	if !ok || !l.privateRows(rows, file, header) {
+	if !ok || !l.privateRows(rows, file, header, t) {
 		return rows
 	}
 	before := len(l.problems)
@@ -166,17 +166,25 @@ func (l *loader) header(rows *configFile, r *csv.Reader, t csvTable) ([]string, 
 }
 
 // privateRows refuses a file with secrets in it that others can read.
-func (l *loader) privateRows(rows *configFile, file *os.File, header []string) bool {
+func (l *loader) privateRows(rows *configFile, file *os.File, header []string, t csvTable) bool {
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 {
 		return true
 	}
-	for _, k := range accountKeys {
-		if k.plain != nil && slices.Contains(header, k.name) {
-			l.problems = append(l.problems, Problem{File: rows.path, Line: 1, Text: fmt.Sprintf(
-				"the file has a column %s and is open to others (mode %04o); chmod 600 it", k.name, info.Mode().Perm())})
-			return false
+	for _, column := range header {
+		at := slices.IndexFunc(accountKeys, func(k configKey) bool { return k.name == column })
+		of := ""
+		if at < 0 {
+			if of = secretOf(t.template, column); of == "" {
+				continue
+			}
+			of = ", which " + of + " is made of,"
+		} else if accountKeys[at].plain == nil {
+			continue
 		}
+		l.problems = append(l.problems, Problem{File: rows.path, Line: 1, Text: fmt.Sprintf(
+			"the file has a column %s%s and is open to others (mode %04o); chmod 600 it", column, of, info.Mode().Perm())})
+		return false
 	}
 	return true
 }

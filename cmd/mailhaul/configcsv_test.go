@@ -90,6 +90,8 @@ func TestAccountsFromProblems(t *testing.T) {
 		{"missing", "server = \"h\"\n", "user\na@b\n", 0o600, []string{"accounts.csv:2: accounts.\"a@b\": deliver is missing", "accounts.csv:2: accounts.\"a@b\": no secret"}},
 		{"no secret", "server = \"h\"\n", "user,maildir\na@b,/m\n", 0o600, []string{"accounts.csv:2: accounts.\"a@b\": no secret"}},
 		{"open to others", "server = \"h\"\n", "user,maildir,password\na@b,/m,hunter2\n", 0o644, []string{"accounts.csv:1: the file has a column password and is open to others (mode 0644); chmod 600 it"}},
+		{"open to others, by another name", "server = \"h\"\npassword = \"{pw}\"\ndeliver = { maildir = \"/m\" }\n", "user,pw\na@b,hunter2\n", 0o644, []string{"accounts.csv:1: the file has a column pw, which password is made of, and is open to others (mode 0644); chmod 600 it"}},
+		{"open to others, for the destination", "server = \"h\"\nnetrc = true\ndeliver = [{ imap = \"h\", user = \"{user}\", password = \"{pw}\" }]\n", "user,pw\na@b,hunter2\n", 0o644, []string{"accounts.csv:1: the file has a column pw, which password is made of, and is open to others (mode 0644); chmod 600 it"}},
 		{"braces", migration + "name = \"{user\"\n", user, 0o600, []string{"accounts.csv:2: the account's name: want {COLUMN}"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -88,6 +89,33 @@ func (r row) fill(template string, path bool) (string, error) {
 		err = bad
 	}
 	return b.String(), err
+}
+
+// secretOf gives the key of a template that holds a secret with {column} in it, "" if there is none.
+func secretOf(v any, column string) string {
+	var parts []any
+	switch v := v.(type) {
+	case []any:
+		parts = v
+	case []map[string]any:
+		for _, item := range v {
+			parts = append(parts, item)
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if name != "password" && name != "client_secret" && !(name == "proxy" && holdsPassword(v[name])) {
+				parts = append(parts, v[name])
+			} else if s, ok := v[name].(string); ok && slices.Contains(placeholders(s), column) {
+				return name
+			}
+		}
+	}
+	for _, item := range parts {
+		if key := secretOf(item, column); key != "" {
+			return key
+		}
+	}
+	return ""
 }
 
 // pathKeys are the keys that have a path for their value, beside those that end in _file.
