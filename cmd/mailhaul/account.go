@@ -88,7 +88,7 @@ func (f *fetcher) oneSession(ctx context.Context, a *Account, legs legs) (sum fe
 		tell := opts.Events
 		opts.Events = func(e fetch.Event) {
 			// A destination that was added has a new state; the account has not.
-			e.First = e.First && begins
+			e.First = begins && e.Type == fetch.Account
 			if l != legs.own() && (e.Type == fetch.Message || e.Type == fetch.Failed && e.Destination != "") { // the quarantine's
 				came[e.UID] = true
 			}

@@ -115,8 +115,12 @@ func (ls legs) claim() error {
 	return nil
 }
 
-// begins tells whether this is the account's first run.
-func (l *leg) begins() bool { return l.account == nil && l.st.New() }
+// begins tells whether this is the account's first run. One that was refused as too early was none.
+func (l *leg) begins() bool {
+	delay, _ := l.st.Note(noteDelay)
+	caps, _ := l.st.Note(noteCaps) // which a run that came to a listing has noted
+	return l.account == nil && (l.st.New() || l.st.Len() == 0 && delay != "" && caps == "")
+}
 
 // moved notes that the account's state goes on with another destination, as the first delivery would: there may
 // be none before one that has a state of its own comes to stand in front.

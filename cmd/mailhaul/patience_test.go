@@ -66,7 +66,7 @@ func TestLoginDelay(t *testing.T) {
 				t.Errorf("status %d, %d sessions: %s", status, srv.Sessions(), stderr)
 			}
 			// The time passes, or was noted by a clock that ran ahead.
-			for _, at := range []time.Time{time.Now().Add(-901 * time.Second), time.Now().Add(time.Hour)} {
+			for i, at := range []time.Time{time.Now().Add(-901 * time.Second), time.Now().Add(time.Hour)} {
 				st, err := state.Open(path, state.Identity{Host: "127.0.0.1", User: "user"})
 				if err != nil {
 					t.Fatal(err)
@@ -77,8 +77,13 @@ func TestLoginDelay(t *testing.T) {
 				if err := st.Close(); err != nil {
 					t.Fatal(err)
 				}
-				if _, stderr, status := mailhaul(t, "-c", config, "fetch"); status != 0 {
+				stdout, stderr, status := mailhaul(t, "-c", config, "fetch", "--json")
+				if status != 0 {
 					t.Errorf("noted at %v: status %d: %s", at, status, stderr)
+				}
+				// What was refused was no run yet.
+				if first := strings.Contains(stdout, `"first":true`); first != (i == 0) {
+					t.Errorf("run %d is told as the first: %v: %s", i+1, first, stdout)
 				}
 			}
 		})
