@@ -132,8 +132,11 @@ func (r *run) run(ctx context.Context) error {
 	if r.nonce != "" && !r.unsure && (r.doubt == "" || r.next != r.doubt) {
 		err = errors.Join(err, r.end())
 	}
-	if err != nil || ctx.Err() != nil || r.over || r.opts.Others.More {
+	if err != nil || ctx.Err() != nil || r.over {
 		return err
+	}
+	if r.opts.Others.More {
+		return r.compared(p)
 	}
 	return r.remove(p)
 }

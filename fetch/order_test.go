@@ -370,6 +370,26 @@ func TestPortionGrowsUnconfirmed(t *testing.T) {
 	a.wantEmpty()
 }
 
+// Nor do they stay small in a session that goes on for another destination, which does not delete.
+func TestPortionGrowsForOthers(t *testing.T) {
+	for _, ahead := range []bool{true, false} {
+		msgs := mails(12, 150)
+		for i := range msgs {
+			msgs[i].UID = "a"
+		}
+		a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "RETR 5", Do: pop3test.Cut, Nth: 1}}}, msgs...)
+		a.opts.Pipelining = ahead
+		a.opts.Keep, a.opts.Others.More = true, true
+		for i, m := range msgs[:6] {
+			a.record(copyOf(m, time.Now(), i+1))
+		}
+		for range 6 {
+			a.run() // which leaves the session open
+		}
+		a.want(msgs[6:]...)
+	}
+}
+
 // Nor do both kinds together keep what stands between them.
 func TestBreaksAndNotDeleted(t *testing.T) {
 	for how := range 3 {

@@ -88,8 +88,13 @@ func (r *run) shrink(done int) {
 	r.st.SetNote(notePortion, strconv.Itoa(max(1, done*3/4)), r.now)
 }
 
-// grow lets the next session do more than this one, which came to its end with so many, and begin behind them.
-// That they could be deleted is not asked: else a few that cannot would stand in front of all others for ever.
-func (r *run) grow(done int) error {
+// compared lets the next session do more than this one, which came to its end with a part, and begin behind
+// that; or all, where this one did. That they could be deleted is not asked: else a few that cannot would stand
+// in front of all others for ever.
+func (r *run) compared(p *plan) error {
+	if r.later == 0 {
+		return errors.Join(r.st.SetNote(notePortion, "", r.now), r.st.SetNote(noteCompared, "", r.now))
+	}
+	done := len(p.identify) - r.later
 	return errors.Join(r.st.SetNote(notePortion, strconv.Itoa(2*done), r.now), r.beginBehind(r.order[done-1]))
 }

@@ -28,7 +28,7 @@ func (r *run) remove(p *plan) error {
 		return err
 	}
 	if r.later > 0 { // whatever becomes of QUIT: some servers never answer it
-		if err := r.grow(len(p.identify) - r.later); err != nil {
+		if err := r.compared(p); err != nil {
 			return err
 		}
 	}
@@ -48,7 +48,7 @@ func (r *run) remove(p *plan) error {
 	if r.later > 0 {
 		return fmt.Errorf("%w (%d messages: the last session ended while they were looked at)", ErrNotDeleted, r.later)
 	}
-	return errors.Join(r.st.SetNote(notePortion, "", r.now), r.st.SetNote(noteCompared, "", r.now))
+	return r.compared(p)
 }
 
 // lacksRetrieved tells whether a Run before in this session has retrieved what is not delivered here.
