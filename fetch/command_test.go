@@ -396,3 +396,30 @@ func TestReceiverDiesOfReused(t *testing.T) {
 	}
 	a.wantLeft("uid-2")
 }
+
+// And when it is tried again, behind the others, it is in doubt still.
+func TestDoubtOfReused(t *testing.T) {
+	msgs := mails(3, 200)
+	a := open(t, pop3test.Config{}, msgs...)
+	for _, m := range msgs {
+		m.Text = mail("another", 300).Text
+		a.record(delivered(m, time.Now()))
+	}
+	died := false
+	p := &post{fail: func(uid string) error {
+		if died {
+			return nil
+		}
+		died = true
+		return &deliver.Error{Target: "post", Err: io.ErrUnexpectedEOF, Temporary: true, Broke: true}
+	}}
+	a.mailTo(p)
+	for range 5 {
+		a.run()
+		a.srv.Wait()
+	}
+	a.wantEmpty()
+	if !slices.Equal(p.inDoubt, []string{"uid-1"}) {
+		t.Errorf("in doubt: %q", p.inDoubt)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"mailhaul/deliver"
 	"mailhaul/fetch/pop3"
@@ -66,7 +67,8 @@ type identifier struct {
 type namesakes struct {
 	byBody map[string][]state.Entry // less those taken by a listed message
 	n      int
-	last   int // copy number, that of the others included
+	last   int  // copy number, that of the others included
+	doubt  bool // a command may have delivered another message with the unique-id of the recorded one
 }
 
 func (id *identifier) known(uid string) *namesakes {
@@ -77,6 +79,7 @@ func (id *identifier) known(uid string) *namesakes {
 			k.byBody[e.Body] = append(k.byBody[e.Body], e)
 			k.n++
 			k.last = max(k.last, e.Copy)
+			k.doubt = slices.Contains(e.Rest, doubtField)
 		}
 		id.namesakes[uid] = k
 	}
@@ -209,6 +212,8 @@ func (id *identifier) byBody(res result) error {
 	it.reason = reasonNewAgain
 	if it.listed > 1 || known.n != 1 { // else what it stood for is gone
 		known.last++
+	} else {
+		it.doubt = known.doubt
 	}
 	it.copy = known.last
 	id.others = append(id.others, it)

@@ -135,12 +135,17 @@ func (r *run) remember(it *item, reason string, a attempt) error {
 //
 // had says that the destination may have the message.
 func (r *run) attempted(it *item, why error, had bool) {
+	known := r.st.Lookup(it.uid)
+	inDoubt := (why == errReceiver || why == errDemand) && (r.inDoubt(it) || had && r.find == nil && r.next == it.nextKey())
 	if it.reason == reasonNewAgain { // then what is recorded is deleted without it
+		if inDoubt && it.listed == 1 && len(known) == 1 {
+			mark(&known[0], doubtField, true)
+			r.failed = append(r.failed, known[0])
+		}
 		r.beginBehind(it)
 		r.shrink(1)
 		return
 	}
-	known := r.st.Lookup(it.uid)
 	if it.uid == "" || len(known) > 0 && known[0].Status != state.Failed {
 		return
 	}
@@ -152,7 +157,7 @@ func (r *run) attempted(it *item, why error, had bool) {
 	e.Time, e.Reason, e.Next = r.now, why.Error(), time.Time{}
 	mark(&e, passesField, why == errReceiver) // as the error that ended the session did
 	mark(&e, waitedField, false)
-	if (why == errReceiver || why == errDemand) && (r.inDoubt(it) || had && r.find == nil && r.next == it.nextKey()) {
+	if inDoubt {
 		mark(&e, doubtField, true) // it is not the first of the next run
 	}
 	switch {
