@@ -45,14 +45,21 @@ func (f *File) load(want *Identity) error {
 		return fmt.Errorf("state file: %w", err)
 	}
 	f.file = file
-	// A reader without the lock may see half of a write, which looks like damage. Damage stays.
+	// A reader without the lock may see half of a write, which looks like damage. Damage stays, also when nobody
+	// has the file open.
 	for begun, changed := time.Now(), time.Now(); ; {
 		was := f.info
 		if f.info, err = file.Stat(); err != nil {
 			return fmt.Errorf("state file: %w", err)
 		}
+		var text io.Reader = io.NewSectionReader(file, 0, f.info.Size())
+		if was != nil { // at once: a writer may be faster than sense is made of the lines
+			b := make([]byte, f.info.Size())
+			n, _ := file.ReadAt(b, 0)
+			text = bytes.NewReader(b[:n])
+		}
 		ld := newLoader(f, memo, want)
-		err := ld.read(io.NewSectionReader(file, 0, f.info.Size()))
+		err := ld.read(text)
 		if err == nil {
 			err = ld.finish()
 		}
@@ -61,18 +68,19 @@ func (f *File) load(want *Identity) error {
 		if was != nil && (was.Size() != f.info.Size() || !was.ModTime().Equal(f.info.ModTime())) {
 			changed = now
 		}
-		if !f.readOnly || err == nil && !f.damaged || now.Sub(changed) > halfAWrite || now.Sub(begun) > manyWrites {
+		if !f.readOnly || err == nil && !f.damaged || now.Sub(changed) > halfAWrite && !inUse(f.path) || now.Sub(begun) > manyWrites {
 			return err
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
 }
 
-// For so long what looks like damage is read again; the longer while the file goes on changing. A write may
-// wait for the disk in its midst, and the next one follows at once.
+// For so long what looks like damage is read again; the longer while the file goes on changing, or a run has it:
+// a write may wait for the disk in its midst, and the next one follows at once. The lock of a run on another host
+// is not always seen.
 const (
-	halfAWrite = 300 * time.Millisecond
-	manyWrites = 2 * time.Second
+	halfAWrite = 20 * time.Millisecond
+	manyWrites = 5 * time.Second
 )
 
 var errNotRegular = fmt.Errorf("%w: it is not a regular file", ErrUnreadable)

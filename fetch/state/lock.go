@@ -149,6 +149,20 @@ func readMemo(file *os.File) (m memo) {
 	return m
 }
 
+// inUse tells whether the state file is open for a run, be it of this process.
+func inUse(path string) bool {
+	name := lockPath(path)
+	if holdsLock(name) {
+		return true
+	}
+	file, err := openFile(name, os.O_RDONLY)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return lockTaken(file)
+}
+
 // InUse tells whether another process has the state file open for a run: the error is then a
 // *LockedError. It takes no lock itself, so that a run may begin as soon as it returns.
 func InUse(path string) error {

@@ -36,6 +36,12 @@ func lockHolder(file *os.File) int {
 	return int(l.Pid)
 }
 
+// lockTaken tells whether the lock that counts is taken, by whomever but the file itself.
+func lockTaken(file *os.File) bool {
+	l := unix.Flock_t{Type: unix.F_WRLCK, Start: 0, Len: 1}
+	return unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &l) == nil && l.Type != unix.F_UNLCK
+}
+
 func (l *lock) release() { l.file.Close() }
 
 // holdsLock tells whether opening and closing the file would break a lock of this process.

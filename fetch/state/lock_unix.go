@@ -60,6 +60,9 @@ func lockHolder(file *os.File) int {
 	return int(l.Pid)
 }
 
+// lockTaken tells whether the lock is taken.
+func lockTaken(file *os.File) bool { return lockHolder(file) != 0 }
+
 // release closes the lock file, but not while this process holds the lock through another
 // descriptor: those are closed with the holder.
 func (l *lock) release() {
