@@ -166,6 +166,21 @@ func TestBreaksShared(t *testing.T) {
 	}
 }
 
+// Nor does it keep any other from the destinations that follow.
+func TestBreaksSharedForOthers(t *testing.T) {
+	msgs := mails(3, 150)
+	msgs[1].UID = msgs[0].UID
+	a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "RETR 1", Do: pop3test.Cut}}}, msgs...)
+	b := *a
+	b.dir = memory(t)
+	for range 12 {
+		both(a, &b)
+		a.srv.Wait()
+	}
+	b.want(msgs[2])
+	a.wantLeft("uid-1", "uid-1")
+}
+
 // TestEmpty has bodies that are empty or much too short: delivered, and not deleted.
 func TestEmpty(t *testing.T) {
 	for _, ahead := range []bool{true, false} {

@@ -132,7 +132,8 @@ func (r *run) place(p *plan, it *item) {
 		it.passes = slices.Contains(known[0].Rest, passesField)
 		it.waited = slices.Contains(known[0].Rest, waitedField)
 		it.aside = r.quarantines(it, known[0].Refused)
-		if it.listed == 1 && r.waits(known[0]) { // else nobody knows which of them it was
+		// Of several nobody knows which it was; but the destinations that follow must have their turn.
+		if (it.listed == 1 || r.opts.Others.More) && r.waits(known[0]) {
 			it.next = known[0].Next
 		}
 	}

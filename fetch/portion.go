@@ -43,6 +43,9 @@ func (id *identifier) noteBreak() {
 	r := id.r
 	if id.broken == r.order[0] { // else those before it come without it
 		r.beginBehind(id.broken)
+		if r.opts.Others.More {
+			r.st.SetNote(notePortion, "0", r.now) // that may be all there is: the destinations that follow have a turn
+		}
 	}
 	if id.topping && !id.topped {
 		value, _ := r.st.Note(noteTop)
@@ -67,7 +70,7 @@ func (r *run) portion(items []*item) []*item {
 	r.order = items
 	value, _ := r.st.Note(notePortion)
 	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n >= len(items) {
+	if err != nil || n < 0 || n == 0 && !r.opts.Others.More || n >= len(items) {
 		return items
 	}
 	r.later = len(items) - n
@@ -96,5 +99,8 @@ func (r *run) compared(p *plan) error {
 		return errors.Join(r.st.SetNote(notePortion, "", r.now), r.st.SetNote(noteCompared, "", r.now))
 	}
 	done := len(p.identify) - r.later
+	if done == 0 {
+		return r.st.SetNote(notePortion, "1", r.now)
+	}
 	return errors.Join(r.st.SetNote(notePortion, strconv.Itoa(2*done), r.now), r.beginBehind(r.order[done-1]))
 }

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 
 	"mailhaul/deliver"
 	"mailhaul/fetch/pop3/pop3test"
+	"mailhaul/fetch/state"
 )
 
 var seeds = flag.Uint64("seeds", 40, "how many seeds the tests at random try")
@@ -182,20 +184,7 @@ func TestRandomTroubles(t *testing.T) {
 			troubles[msgs[i].Text], bad[msgs[i].UID] = tr, true
 			c.note("message %d: %+v", i+1, tr)
 		}
-		a := open(t, pop3test.Config{NoTOP: c.one(4), Reply: func(s *pop3test.Session, command string) (string, bool) {
-			f := strings.Fields(command)
-			if len(f) < 2 || f[0] != "RETR" && f[0] != "TOP" && f[0] != "DELE" {
-				return "", false
-			}
-			text := s.Do("RETR " + f[1])
-			for of, tr := range troubles {
-				id := of[strings.Index(of, "<uid-"):strings.Index(of, ">")] // of the Message-ID, or what has become of it
-				if strings.Contains(text, id+">") && slices.Contains(tr.at, f[0]) {
-					return map[bool]string{false: "-ERR no"}[tr.hangsUp], true
-				}
-			}
-			return "", false
-		}}, msgs...)
+		a := open(t, pop3test.Config{NoTOP: c.one(4), Reply: troubled(troubles)}, msgs...)
 		defer a.srv.Close()
 		copies := map[string]int{}
 		for i, m := range msgs {
@@ -237,4 +226,137 @@ func TestRandomTroubles(t *testing.T) {
 type trouble struct {
 	at      []string // the commands that fail
 	hangsUp bool     // or refuses
+}
+
+// troubled is a server's Reply with troubles, by the text of the message.
+func troubled(troubles map[string]trouble) func(s *pop3test.Session, command string) (string, bool) {
+	return func(s *pop3test.Session, command string) (string, bool) {
+		f := strings.Fields(command)
+		if len(f) < 2 || f[0] != "RETR" && f[0] != "TOP" && f[0] != "DELE" {
+			return "", false
+		}
+		text := s.Do("RETR " + f[1])
+		for of, tr := range troubles {
+			id := of[strings.Index(of, "<uid-"):strings.Index(of, ">")] // of the Message-ID, or what has become of it
+			if strings.Contains(text, id+">") && slices.Contains(tr.at, f[0]) {
+				return map[bool]string{false: "-ERR no"}[tr.hangsUp], true
+			}
+		}
+		return "", false
+	}
+}
+
+// both is a session for two destinations, the first of which does not delete.
+func both(a, b *account) error {
+	st1, err := state.Open(a.statePath(), identity)
+	if err != nil {
+		return err
+	}
+	defer st1.Close()
+	st2, err := state.Open(b.statePath(), identity)
+	if err != nil {
+		return err
+	}
+	defer st2.Close()
+	t1, t2 := a.open(), b.open()
+	defer t1.Close()
+	defer t2.Close()
+	c, err := a.login()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	opts := a.opts
+	opts.Caps, opts.Keep, opts.Others.More = a.caps, true, true
+	sum, err := Run(a.t.Context(), c, st1, t1, opts)
+	if !sum.Open {
+		return err
+	}
+	opts = a.opts
+	opts.Caps = a.caps
+	opts.Others.Undone = sum.Undone
+	opts.Others.Hold = func(e state.Entry) bool {
+		return !slices.ContainsFunc(st1.Lookup(e.UID), func(o state.Entry) bool {
+			return (o.Status == state.Delivered || o.Status == state.Deleted) && o.Reason == "" && o.Body == e.Body
+		})
+	}
+	_, err2 := Run(a.t.Context(), c, st2, t2, opts)
+	for e := range st2.All() {
+		if e.Status == state.Deleted {
+			if o, ok := st1.LookupCopy(e.UID, e.Copy); ok && o.Status == state.Delivered && o.Body == e.Body {
+				o.Status = state.Deleted
+				st1.Add(o)
+			}
+		}
+	}
+	return errors.Join(err, err2)
+}
+
+// Nor do they where there are two destinations, of which the first one does not delete: each gets every message.
+func TestRandomOthers(t *testing.T) {
+	withSeeds(t, func(c *chance) {
+		msgs := mails(6+c.IntN(20), 150)
+		known := map[int]bool{}
+		for i := range msgs {
+			if c.one(4) {
+				anonymous(&msgs[i])
+			}
+			if i > 0 && c.one(4) {
+				msgs[i].UID = msgs[c.IntN(i)].UID
+			}
+			known[i] = c.one(2)
+		}
+		troubles, bad := map[string]trouble{}, map[string]bool{}
+		for range c.IntN(3) {
+			i := c.IntN(len(msgs))
+			tr := trouble{[][]string{{"RETR"}, {"TOP"}, {"RETR", "TOP"}, {"DELE"}}[c.IntN(4)], c.one(2)}
+			troubles[msgs[i].Text], bad[msgs[i].UID] = tr, true
+			c.note("message %d: %+v", i+1, tr)
+		}
+		cut := map[int]int64{}
+		for i := range 12 {
+			if c.one(3) {
+				cut[i+1] = 150 + c.Int64N(6000)
+			}
+		}
+		a := open(t, pop3test.Config{NoTOP: c.one(4), CutAfter: func(n int) int64 { return cut[n] }, Reply: troubled(troubles)}, msgs...)
+		defer a.srv.Close()
+		b := *a
+		b.dir = memory(t)
+		copies := map[string]int{}
+		for i, m := range msgs {
+			if known[i] {
+				copies[m.UID]++
+				e := delivered(m, time.Now())
+				e.Copy = copies[m.UID]
+				a.record(e)
+				b.record(e)
+			}
+		}
+		ahead := c.one(2)
+		for i := range 50 {
+			a.opts.Pipelining = ahead && i%2 == 0
+			err := both(a, &b)
+			a.srv.Wait()
+			c.note("run %d, pipelining %v: %d left, %v", i, a.opts.Pipelining, len(a.srv.UIDs()), err)
+		}
+		left := a.srv.Maildrop()
+		for which, texts := range [][]string{a.stored(), b.stored()} {
+			for i, m := range msgs {
+				n, want := 0, 1
+				for _, text := range texts {
+					if text == stored(m) {
+						n++
+					}
+				}
+				if known[i] {
+					want = 0
+				}
+				stays := slices.ContainsFunc(left, func(l pop3test.Message) bool { return l.Text == m.Text })
+				if n > want || !bad[m.UID] && (n < want || stays) {
+					t.Errorf("%d: message %d (%s): %d copies, want %d; left: %v", which, i+1, m.UID, n, want, stays)
+				}
+			}
+		}
+	})
 }
