@@ -202,7 +202,7 @@ func (c cures) connectionHints(err error, a *Account) []string {
 		return []string{`the server offers no STLS; most have tls = "implicit" on port 995`}
 	case errors.As(err, &timeout) && timeout.Timeout() && port == "995" && a.TLS != "implicit" && !isDial(err):
 		return []string{`port 995 begins with TLS: tls = "implicit"`}
-	case errors.As(err, &silent) && silent.Waiting == pop3.GreetingDue && a.TLS != "implicit":
+	case errors.As(err, &silent) && silent.Waiting == pop3.GreetingDue && a.TLS != "implicit" && len(a.Tunnel) == 0:
 		return []string{fmt.Sprintf(`does port %s begin with TLS? then it is tls = "implicit"`, port)}
 	case errors.As(err, &refuse) && statusOf(err) == exNoPerm:
 		return c.passwordHints(refuse, a)
