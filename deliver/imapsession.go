@@ -182,7 +182,10 @@ func (h heeded) Read(p []byte) (int, error) {
 func (w *watched) unasked(msg *imapclient.FetchMessageData) {
 	for item := msg.Next(); item != nil; item = msg.Next() {
 		if text, ok := item.(imapclient.FetchItemDataBodySection); ok && text.Literal != nil {
-			_, _ = io.Copy(io.Discard, heeded{text.Literal, w})
+			n, err := io.Copy(io.Discard, heeded{text.Literal, w})
+			if err != nil || n < text.Literal.Size() {
+				return // the session has ended: Next would read on, beside the library
+			}
 		}
 	}
 }
