@@ -166,36 +166,10 @@ func (h *history) killed(listed []pop3test.Message) {
 // delivered and deleted, whatever is known of them.
 func TestRandomTroubles(t *testing.T) {
 	withSeeds(t, func(c *chance) {
-		msgs := mails(6+c.IntN(30), 150)
-		known := map[int]bool{}
-		for i := range msgs {
-			if c.one(4) {
-				anonymous(&msgs[i])
-			}
-			if i > 0 && c.one(8) {
-				msgs[i].UID = msgs[c.IntN(i)].UID
-			}
-			known[i] = c.one(2)
-		}
-		troubles, bad := map[string]trouble{}, map[string]bool{}
-		for range 1 + c.IntN(3) {
-			i := c.IntN(len(msgs))
-			tr := trouble{[][]string{{"RETR"}, {"TOP"}, {"RETR", "TOP"}, {"DELE"}}[c.IntN(4)], c.one(2)}
-			troubles[msgs[i].Text], bad[msgs[i].UID] = tr, true
-			c.note("message %d: %+v", i+1, tr)
-		}
-		a := open(t, pop3test.Config{NoTOP: c.one(4), Reply: troubled(troubles)}, msgs...)
+		x := c.troubled()
+		a := open(t, pop3test.Config{NoTOP: c.one(4), Reply: x.reply}, x.msgs...)
 		defer a.srv.Close()
-		copies := map[string]int{}
-		for i, m := range msgs {
-			if !known[i] {
-				continue
-			}
-			e := delivered(m, time.Now())
-			copies[m.UID]++
-			e.Copy = copies[m.UID]
-			a.record(e)
-		}
+		x.record(a)
 		ahead := c.one(2)
 		for i := range 40 {
 			a.opts.Pipelining = ahead && i%2 == 0
@@ -203,22 +177,34 @@ func TestRandomTroubles(t *testing.T) {
 			a.srv.Wait()
 			c.note("run %d, pipelining %v: %d left, %v", i, a.opts.Pipelining, len(a.srv.UIDs()), err)
 		}
-		texts, left := a.stored(), a.srv.Maildrop()
-		for i, m := range msgs {
-			n, want := 0, 1
-			for _, text := range texts {
-				if text == stored(m) {
-					n++
-				}
-			}
-			if known[i] {
-				want = 0
-			}
-			stays := slices.ContainsFunc(left, func(l pop3test.Message) bool { return l.Text == m.Text })
-			if n > want || !bad[m.UID] && (n < want || stays) {
-				t.Errorf("message %d (%s): %d copies, want %d; left: %v", i+1, m.UID, n, want, stays)
+		x.check(a)
+	})
+}
+
+// Nor do they where there are two destinations, of which the first one does not delete: each gets every message.
+func TestRandomOthers(t *testing.T) {
+	withSeeds(t, func(c *chance) {
+		x := c.troubled()
+		cut := map[int]int64{}
+		for i := range 12 {
+			if c.one(3) {
+				cut[i+1] = 150 + c.Int64N(6000)
 			}
 		}
+		a := open(t, pop3test.Config{NoTOP: c.one(4), CutAfter: func(n int) int64 { return cut[n] }, Reply: x.reply}, x.msgs...)
+		defer a.srv.Close()
+		b := *a
+		b.dir = memory(t)
+		x.record(a, &b)
+		ahead := c.one(2)
+		for i := range 50 {
+			a.opts.Pipelining = ahead && i%2 == 0
+			err := both(a, &b)
+			a.srv.Wait()
+			c.note("run %d, pipelining %v: %d left, %v", i, a.opts.Pipelining, len(a.srv.UIDs()), err)
+		}
+		x.check(a)
+		x.check(&b)
 	})
 }
 
@@ -228,21 +214,83 @@ type trouble struct {
 	hangsUp bool     // or refuses
 }
 
-// troubled is a server's Reply with troubles, by the text of the message.
-func troubled(troubles map[string]trouble) func(s *pop3test.Session, command string) (string, bool) {
-	return func(s *pop3test.Session, command string) (string, bool) {
-		f := strings.Fields(command)
-		if len(f) < 2 || f[0] != "RETR" && f[0] != "TOP" && f[0] != "DELE" {
-			return "", false
+// Troubled messages are those of a maildrop, a few of which the server has trouble with.
+type troubled struct {
+	msgs  []pop3test.Message
+	known map[int]bool       // recorded before
+	with  map[string]trouble // by the text of the message
+	bad   map[string]bool    // unique-ids of such
+}
+
+func (c *chance) troubled() *troubled {
+	x := &troubled{mails(6+c.IntN(25), 150), map[int]bool{}, map[string]trouble{}, map[string]bool{}}
+	for i := range x.msgs {
+		if c.one(4) {
+			anonymous(&x.msgs[i])
 		}
-		text := s.Do("RETR " + f[1])
-		for of, tr := range troubles {
-			id := of[strings.Index(of, "<uid-"):strings.Index(of, ">")] // of the Message-ID, or what has become of it
-			if strings.Contains(text, id+">") && slices.Contains(tr.at, f[0]) {
-				return map[bool]string{false: "-ERR no"}[tr.hangsUp], true
+		if i > 0 && c.one(6) {
+			x.msgs[i].UID = x.msgs[c.IntN(i)].UID
+		}
+		x.known[i] = c.one(2)
+	}
+	for range c.IntN(4) {
+		i := c.IntN(len(x.msgs))
+		tr := trouble{[][]string{{"RETR"}, {"TOP"}, {"RETR", "TOP"}, {"DELE"}}[c.IntN(4)], c.one(2)}
+		x.with[x.msgs[i].Text], x.bad[x.msgs[i].UID] = tr, true
+		c.note("message %d: %+v", i+1, tr)
+	}
+	return x
+}
+
+// reply is that of the server.
+func (x *troubled) reply(s *pop3test.Session, command string) (string, bool) {
+	f := strings.Fields(command)
+	if len(f) < 2 || f[0] != "RETR" && f[0] != "TOP" && f[0] != "DELE" {
+		return "", false
+	}
+	text := s.Do("RETR " + f[1])
+	for of, tr := range x.with {
+		id := of[strings.Index(of, "<uid-"):strings.Index(of, ">")] // of the Message-ID, or what has become of it
+		if strings.Contains(text, id+">") && slices.Contains(tr.at, f[0]) {
+			return map[bool]string{false: "-ERR no"}[tr.hangsUp], true
+		}
+	}
+	return "", false
+}
+
+// record has accounts know what is known.
+func (x *troubled) record(accounts ...*account) {
+	copies := map[string]int{}
+	for i, m := range x.msgs {
+		if !x.known[i] {
+			continue
+		}
+		copies[m.UID]++
+		e := delivered(m, time.Now())
+		e.Copy = copies[m.UID]
+		for _, a := range accounts {
+			a.record(e)
+		}
+	}
+}
+
+// check fails if an account has not got each message once, or one is left, that nothing is the matter with.
+func (x *troubled) check(a *account) {
+	texts, left := a.stored(), a.srv.Maildrop()
+	for i, m := range x.msgs {
+		n, want := 0, 1
+		for _, text := range texts {
+			if text == stored(m) {
+				n++
 			}
 		}
-		return "", false
+		if x.known[i] {
+			want = 0
+		}
+		stays := slices.ContainsFunc(left, func(l pop3test.Message) bool { return l.Text == m.Text })
+		if n > want || !x.bad[m.UID] && (n < want || stays) {
+			a.t.Errorf("message %d (%s): %d copies, want %d; left: %v", i+1, m.UID, n, want, stays)
+		}
 	}
 }
 
@@ -290,73 +338,4 @@ func both(a, b *account) error {
 		}
 	}
 	return errors.Join(err, err2)
-}
-
-// Nor do they where there are two destinations, of which the first one does not delete: each gets every message.
-func TestRandomOthers(t *testing.T) {
-	withSeeds(t, func(c *chance) {
-		msgs := mails(6+c.IntN(20), 150)
-		known := map[int]bool{}
-		for i := range msgs {
-			if c.one(4) {
-				anonymous(&msgs[i])
-			}
-			if i > 0 && c.one(4) {
-				msgs[i].UID = msgs[c.IntN(i)].UID
-			}
-			known[i] = c.one(2)
-		}
-		troubles, bad := map[string]trouble{}, map[string]bool{}
-		for range c.IntN(3) {
-			i := c.IntN(len(msgs))
-			tr := trouble{[][]string{{"RETR"}, {"TOP"}, {"RETR", "TOP"}, {"DELE"}}[c.IntN(4)], c.one(2)}
-			troubles[msgs[i].Text], bad[msgs[i].UID] = tr, true
-			c.note("message %d: %+v", i+1, tr)
-		}
-		cut := map[int]int64{}
-		for i := range 12 {
-			if c.one(3) {
-				cut[i+1] = 150 + c.Int64N(6000)
-			}
-		}
-		a := open(t, pop3test.Config{NoTOP: c.one(4), CutAfter: func(n int) int64 { return cut[n] }, Reply: troubled(troubles)}, msgs...)
-		defer a.srv.Close()
-		b := *a
-		b.dir = memory(t)
-		copies := map[string]int{}
-		for i, m := range msgs {
-			if known[i] {
-				copies[m.UID]++
-				e := delivered(m, time.Now())
-				e.Copy = copies[m.UID]
-				a.record(e)
-				b.record(e)
-			}
-		}
-		ahead := c.one(2)
-		for i := range 50 {
-			a.opts.Pipelining = ahead && i%2 == 0
-			err := both(a, &b)
-			a.srv.Wait()
-			c.note("run %d, pipelining %v: %d left, %v", i, a.opts.Pipelining, len(a.srv.UIDs()), err)
-		}
-		left := a.srv.Maildrop()
-		for which, texts := range [][]string{a.stored(), b.stored()} {
-			for i, m := range msgs {
-				n, want := 0, 1
-				for _, text := range texts {
-					if text == stored(m) {
-						n++
-					}
-				}
-				if known[i] {
-					want = 0
-				}
-				stays := slices.ContainsFunc(left, func(l pop3test.Message) bool { return l.Text == m.Text })
-				if n > want || !bad[m.UID] && (n < want || stays) {
-					t.Errorf("%d: message %d (%s): %d copies, want %d; left: %v", which, i+1, m.UID, n, want, stays)
-				}
-			}
-		}
-	})
 }
