@@ -129,7 +129,7 @@ func (f *fetcher) differing(l *leg, differ map[string]state.Entry) error {
 		repeated := now.Sub(e.Reported) < 24*time.Hour && !now.Before(e.Reported)
 		f.report.event(fetch.Event{Type: fetch.Failed, Time: now, Account: l.a.Name, UID: uid, Size: e.Size, Repeated: repeated,
 			Reason: "another destination has another text under this unique-id: it stays on the server"})
-		if !repeated {
+		if e, known := l.st.LookupCopy(uid, e.Copy); known && !repeated { // as it is by now
 			e.Reported = now
 			told = append(told, e)
 		}
