@@ -87,7 +87,7 @@ func TestCommandCancelled(t *testing.T) {
 			go func() {
 				var text strings.Builder
 				buf := make([]byte, 100)
-				for strings.Count(text.String(), "\n") < 3 && ctx.Err() == nil {
+				for strings.Count(text.String(), "\n") < 3 && t.Context().Err() == nil {
 					n, _ := alive.Read(buf) // 0, io.EOF before the first has opened it
 					text.Write(buf[:n])
 				}
@@ -97,7 +97,6 @@ func TestCommandCancelled(t *testing.T) {
 			if err := failed(t, ctx, c, false, true, why.Error()); !errors.Is(err, why) {
 				t.Error(err)
 			}
-			cancel(why) // a command that ended by itself is an error, and none to wait for
 			wantDead(t, alive, <-said)
 		})
 	}
