@@ -423,3 +423,36 @@ func TestDoubtOfReused(t *testing.T) {
 		t.Errorf("in doubt: %q", p.inDoubt)
 	}
 }
+
+// A run that is killed leaves it in doubt as well, also if the next one comes to others alone.
+func TestDoubtOfReusedKilled(t *testing.T) {
+	msgs := mails(2, 200)
+	for _, status := range []state.Status{state.Delivered, state.Deleted} {
+		a := open(t, pop3test.Config{Faults: []pop3test.Fault{{On: "TOP 1 0", Do: pop3test.Cut, Nth: 1}}}, msgs...)
+		a.opts.Pipelining = false
+		known := delivered(mail("another", 300), time.Now())
+		known.UID, known.Status = "uid-1", status
+		a.record(known)
+		st, err := state.Open(a.statePath(), identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Begin("", nextKey("uid-1", 1)); err != nil {
+			t.Fatal(err)
+		}
+		st.Close() // as killed
+		p := &post{}
+		a.mailTo(p)
+		if _, err := a.run(); err == nil {
+			t.Error("no error")
+		}
+		for range 2 {
+			a.run()
+			a.srv.Wait()
+		}
+		a.wantEmpty()
+		if got := p.taken(msgs); !slices.Equal(got, []int{1, 1}) || !slices.Equal(p.inDoubt, []string{"uid-1"}) {
+			t.Errorf("%s: taken %v, in doubt %q", status, got, p.inDoubt)
+		}
+	}
+}

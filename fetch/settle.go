@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"mailhaul/deliver"
@@ -31,7 +32,7 @@ func (r *run) settle() error {
 		for i := range r.items {
 			if r.items[i].uid == uid && uid != "" {
 				r.doubt, r.next = b.Next, b.Next // retrieve marks it
-				return nil
+				return r.doubtReused(uid)
 			}
 		}
 		if err := r.keepDoubt(uid); err != nil {
@@ -66,10 +67,21 @@ func (r *run) keepDoubt(uid string) error {
 		e = known[0]
 	}
 	if uid == "" || e.Status != state.Failed {
-		return nil
+		return r.doubtReused(uid)
 	}
 	mark(&e, doubtField, true)
 	return r.st.Add(e)
+}
+
+// doubtReused notes that a command may have had a message with the unique-id of one that is recorded: it is
+// retrieved only when it is known to be another, behind those that are new and perhaps in a later session.
+func (r *run) doubtReused(uid string) error {
+	known := r.st.Lookup(uid)
+	if len(known) != 1 || known[0].Status != state.Delivered && known[0].Status != state.Deleted || slices.Contains(known[0].Rest, doubtField) {
+		return nil
+	}
+	mark(&known[0], doubtField, true)
+	return r.st.Add(known[0])
 }
 
 // settleQuarantine asks the quarantine of the interrupted run, which may be another than that of now.
