@@ -22,8 +22,8 @@
 //	connection      way, tunnel, proxy, tls, certificate, alert, dialoguewriter; patience for what
 //	                the server wants of us
 //	secrets         secret keeps one out of what is printed, mask out of the dialogue; secretsource,
-//	                netrc and keyring get it; oauth, oauthfile, renew and receiverlogin for tokens
-//	                and mail servers
+//	                netrc and keyring get it, asker from a person; oauth, oauthfile, renew and
+//	                receiverlogin for tokens and mail servers
 //	output          report has the rules at its top; reportjson, progress, total, wording, streak
 //	                (failures that are not told yet), metrics and metricsfile; visible makes what
 //	                comes from outside fit to print, columns and layout fit a terminal (terminal,

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/term"
 )
 
 // A SecretError says why there is no secret. It never holds one.
@@ -187,56 +185,4 @@ type cappedBuffer struct {
 func (c *cappedBuffer) Write(p []byte) (int, error) {
 	c.buf = append(c.buf, p[:min(len(p), c.limit-len(c.buf))]...)
 	return len(p), nil
-}
-
-// canAsk tells whether a person is there: both sides of a prompt are terminals.
-func canAsk() bool {
-	return term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))
-}
-
-// An asker prompts for one password at a time: accounts run side by side.
-type asker struct {
-	turn   chan struct{} // of capacity 1: whoever has put something in may ask
-	stderr *os.File
-}
-
-func newAsker(stderr *os.File) *asker { return &asker{turn: make(chan struct{}, 1), stderr: stderr} }
-
-// ask prompts without an echo.
-func (k *asker) ask(ctx context.Context, a *Account) (string, error) {
-	stopped := func() (string, error) {
-		return "", &SecretError{Source: "password", Temporary: true, Err: context.Cause(ctx)}
-	}
-	select {
-	case k.turn <- struct{}{}:
-		defer func() { <-k.turn }()
-	case <-ctx.Done():
-		return stopped()
-	}
-	fd := int(os.Stdin.Fd())
-	was, err := term.GetState(fd)
-	if err != nil {
-		return "", err
-	}
-	fmt.Fprintf(k.stderr, "mailhaul: password of %s at %s (account %s): ", visible(a.User), visible(a.Server.Host), visible(a.Name))
-	type answer struct {
-		text []byte
-		err  error
-	}
-	// A read from a terminal cannot be interrupted. In a goroutine it is left behind when a
-	// signal comes, and the terminal gets its echo back before the program ends.
-	got := make(chan answer, 1)
-	go func() {
-		text, err := term.ReadPassword(fd)
-		got <- answer{text, err}
-	}()
-	select {
-	case g := <-got:
-		fmt.Fprintln(k.stderr)
-		return string(g.text), g.err
-	case <-ctx.Done():
-		_ = term.Restore(fd, was)
-		fmt.Fprintln(k.stderr)
-		return stopped()
-	}
 }

@@ -14,3 +14,15 @@ func byKey(fd int) error {
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
 	return unix.IoctlSetTermios(fd, writeTermios, t)
 }
+
+// withoutEcho makes a terminal give each line, edited by its own means, and echo none.
+func withoutEcho(fd int) error {
+	t, err := unix.IoctlGetTermios(fd, readTermios)
+	if err != nil {
+		return err
+	}
+	t.Iflag |= unix.ICRNL
+	t.Lflag &^= unix.ECHO
+	t.Lflag |= unix.ICANON | unix.ISIG
+	return unix.IoctlSetTermios(fd, writeTermios, t)
+}
