@@ -99,7 +99,8 @@ func (p *realPeer) run(t *testing.T, dir string, argv []string) {
 	t.Helper()
 	for try := 1; ; try++ {
 		cmd := exec.Command(argv[0], argv[1:]...)
-		cmd.Env = append(os.Environ(), "HOME="+dir, "LC_ALL=C", "XDG_CONFIG_HOME=", "FETCHMAILHOME="+dir)
+		// fdm gives its rights up, and then wants a place for its buffers.
+		cmd.Env = append(os.Environ(), "HOME="+dir, "LC_ALL=C", "XDG_CONFIG_HOME=", "FETCHMAILHOME="+dir, "TMPDIR=/tmp")
 		out, err := cmd.CombinedOutput()
 		t.Logf("%s", out)
 		switch {
