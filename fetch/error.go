@@ -24,6 +24,9 @@ var (
 	// ErrNotDeleted says that DELE or QUIT was refused or not answered. The messages are
 	// recorded: the next run deletes them.
 	ErrNotDeleted = errors.New("the server did not confirm the deletion; the next run repeats it")
+	// ErrNotCompared says that not all was looked at that may be new for a destination, because an earlier
+	// session ended meanwhile; the next run goes on with it.
+	ErrNotCompared = errors.New("not all messages were compared, because an earlier session ended meanwhile; the next run goes on")
 	// ErrStopped says that the context ended. What was proven is delivered and recorded.
 	ErrStopped = errors.New("stopped")
 )

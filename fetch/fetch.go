@@ -135,8 +135,11 @@ func (r *run) run(ctx context.Context) error {
 	if err != nil || ctx.Err() != nil || r.over {
 		return err
 	}
-	if r.opts.Others.More {
-		return r.compared(p)
+	if !r.opts.Others.More {
+		return r.remove(p)
 	}
-	return r.remove(p)
+	if err := r.compared(p); err != nil || r.later == 0 {
+		return err
+	}
+	return fmt.Errorf("%w (%d messages)", ErrNotCompared, r.later)
 }

@@ -384,9 +384,15 @@ func TestPortionGrowsForOthers(t *testing.T) {
 			a.record(copyOf(m, time.Now(), i+1))
 		}
 		for range 6 {
-			a.run() // which leaves the session open
+			_, err := a.run() // which leaves the session open
+			if got := len(a.stored()); err == nil && got < 6 {
+				t.Errorf("no error, and %d of 6 delivered", got)
+			}
 		}
 		a.want(msgs[6:]...)
+		if _, err := a.run(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -101,7 +101,7 @@ func statusOf(err error) int {
 	}
 	switch {
 	case errors.Is(err, fetch.ErrStopped), errors.Is(err, errStopped), errors.Is(err, fetch.ErrNotDeleted), errors.Is(err, errUnconfirmed),
-		errors.Is(err, fetch.ErrUIDLRefused), is[*state.LockedError](err), is[*delayError](err):
+		errors.Is(err, fetch.ErrUIDLRefused), errors.Is(err, fetch.ErrNotCompared), is[*state.LockedError](err), is[*delayError](err):
 		return exTempFail
 	case is[*metricsError](err):
 		return exIOErr

@@ -80,6 +80,7 @@ func TestExitStatus(t *testing.T) {
 		{"locked", &state.LockedError{Path: "/s"}, 75},
 		{"command for later", target(errors.New("status 75"), true, true), 75},
 		{"DELE or QUIT refused", fmt.Errorf("%w: %w", fetch.ErrNotDeleted, refusal("QUIT", "")), 75},
+		{"not compared", fmt.Errorf("%w (3 messages)", fetch.ErrNotCompared), 75},
 		{"UIDL refused", fmt.Errorf("%w: %w", fetch.ErrUIDLRefused, refusal("UIDL", "")), 75},
 		{"signal", fmt.Errorf("%w: %w", fetch.ErrStopped, &signalError{os.Interrupt}), 75},
 		{"deadline", fmt.Errorf("%w: %w", errStopped, errDeadline), 75},

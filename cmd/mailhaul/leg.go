@@ -260,7 +260,7 @@ func aboutTarget(err error) bool {
 	for _, part := range failures(err) {
 		var left *fetch.LeftError
 		var target *deliver.Error
-		if !errors.As(part, &left) && !errors.As(part, &target) {
+		if !errors.As(part, &left) && !errors.As(part, &target) && !errors.Is(part, fetch.ErrNotCompared) {
 			return false
 		}
 	}
