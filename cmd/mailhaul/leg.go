@@ -170,7 +170,8 @@ func (l *leg) named(tell func(fetch.Event)) func(fetch.Event) {
 
 // hold gives the condition under which a message is not deleted yet: another destination has not
 // recorded one with the same text under the same unique-id. nil if there is no other. Those of which
-// another destination has another text, so that waiting does not help, are put into differ.
+// another destination has another text, so that waiting does not help, are put into differ; not where a
+// unique-id stands for several, of which that destination may get this one yet.
 func (ls legs) hold(differ map[string]state.Entry) func(state.Entry) bool {
 	others := ls[:len(ls)-1]
 	if len(others) == 0 {
@@ -179,7 +180,8 @@ func (ls legs) hold(differ map[string]state.Entry) func(state.Entry) bool {
 	return func(e state.Entry) bool {
 		for _, l := range others {
 			if !l.has(e) {
-				if known := l.st.Lookup(e.UID); len(known) == 1 && known[0].Status == state.Delivered && known[0].Body != e.Body {
+				known := l.st.Lookup(e.UID)
+				if len(known) == 1 && known[0].Status == state.Delivered && known[0].Body != e.Body && len(ls.own().st.Lookup(e.UID)) < 2 {
 					differ[e.UID] = e
 				}
 				return true

@@ -310,3 +310,33 @@ func TestLegOwnReplacedThenMoved(t *testing.T) {
 	l.run(exOK, "keep four", "fetch")
 	l.has("four", 1, "a")
 }
+
+// A session that ends while messages with one unique-id are compared keeps none from the destinations that follow,
+// and as long as one of them is not looked at, no run says that all went well.
+func TestLegNotCompared(t *testing.T) {
+	t.Parallel()
+	l := newLegAccount(t, legMessage("a"))
+	l.run(exOK, "keep one two", "fetch")
+	second := legMessage("second")
+	second.UID = "a"
+	l.srv.Add(second)
+	if err := l.srv.Inject(pop3test.Fault{On: "RETR 1", Do: pop3test.Cut}); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exTempFail, "keep one two", "fetch")
+	l.srv.Mend()
+	stdout, stderr, status := mailhaul(t, "-c", l.config("keep one two"), "fetch")
+	if status != exTempFail || !strings.Contains(stderr, "mailhaul: x: not all messages were compared") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+	l.has("one", 1, "a", "second")
+	for range 3 {
+		_, _, status = mailhaul(t, "-c", l.config("keep one two"), "fetch")
+	}
+	if status != exOK {
+		t.Errorf("status %d at last", status)
+	}
+	for _, name := range []string{"one", "two"} {
+		l.has(name, 1, "a", "second")
+	}
+}
