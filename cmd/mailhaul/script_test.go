@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" {
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
-	testscript.Main(m, map[string]func(){"mailhaul": main, "relay": relay})
+	testscript.Main(m, map[string]func(){"mailhaul": main, "relay": relay, "terminal": onTerminal})
 }
 
 // TestScript runs testdata/script/*.txtar. Beside the commands of testscript there are:
