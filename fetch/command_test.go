@@ -456,3 +456,38 @@ func TestDoubtOfReusedKilled(t *testing.T) {
 		}
 	}
 }
+
+// What was in doubt and is refused is in doubt still if the run is killed with the next message.
+func TestDoubtOfRefused(t *testing.T) {
+	msgs := mails(2, 200)
+	a := open(t, pop3test.Config{}, msgs...)
+	st, err := state.Open(a.statePath(), identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Begin("", nextKey("uid-1", 1)); err != nil {
+		t.Fatal(err)
+	}
+	st.Close() // as killed
+	killed := ""
+	a.mailTo(&post{
+		fail: func(uid string) error {
+			if uid == "uid-2" {
+				return nil
+			}
+			return &deliver.Error{Target: "post", Err: errors.New("not now"), Message: true, Temporary: true}
+		},
+		commit: func(string) { killed = copied(t, a.dir) },
+	})
+	a.run()
+	a.srv.Wait()
+	again := open(t, pop3test.Config{}, msgs...)
+	again.dir = killed
+	p := &post{}
+	again.mailTo(p)
+	again.clean()
+	slices.Sort(p.inDoubt)
+	if !slices.Equal(p.inDoubt, []string{"uid-1", "uid-2"}) {
+		t.Errorf("in doubt: %q", p.inDoubt)
+	}
+}

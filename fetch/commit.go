@@ -81,6 +81,11 @@ func (v *retrieval) name() error {
 	if v.r.next == next {
 		return nil
 	}
+	if v.r.doubt != "" && v.r.next == v.r.doubt { // if that was refused, its entry says so before the mark is wiped out
+		if err := v.r.recordFailed(); err != nil {
+			return err
+		}
+	}
 	if err := v.r.st.Record("", next); err != nil {
 		return err
 	}
