@@ -187,6 +187,37 @@ func TestIMAPSearchZero(t *testing.T) {
 	<-heard
 }
 
+// A session that ends within a message has not told of it, and what has come is not read beside the library, by
+// which the whole program might end (with -race it is seen).
+func TestIMAPFindCutOff(t *testing.T) {
+	id := testID(1)
+	trace := "Received: from pop by host with POP3 id " + id + "\r\n\t; Wed, 25 Nov 2026 19:00:00 +0000\r\n"
+	for _, cut := range []string{
+		"* 2 FETCH (UID 12 BODY[] {3000}\r\n" + trace,                                       // asked for
+		"* 2 FETCH (UID 12 BODY[] {90000}\r\n" + trace + strings.Repeat("x", maxTraceField), // the same, and behind its trace field
+		"* 2 FETCH (UID 4 BODY[] {3000}\r\n" + trace,                                        // not asked for
+		"TAG NO no search\r\n|* 2 FETCH (UID 12 BODY[]<0> {2000}\r\n" + trace,               // looked at
+	} {
+		hint := "imap 8 12"
+		if strings.HasPrefix(cut, "TAG") {
+			hint = "imap 7 4"
+		}
+		for range 10 {
+			r, scripts, heard := scripted(t, 5*time.Second)
+			r.Login = plainLogin("x")
+			m := newIMAP(t, IMAPOptions{Receiver: r})
+			scripts <- strings.Join([]string{"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] x\r\n", "TAG OK in\r\n",
+				"* STATUS INBOX (UIDNEXT 14 UIDVALIDITY 8)\r\nTAG OK x\r\n", "* 2 EXISTS\r\nTAG OK x\r\n", cut}, "|")
+			got, err := m.Find(Begin{Nonce: id[:nonceLen], Hint: hint})
+			var e *Error
+			if len(got) > 0 || !errors.As(err, &e) || !e.Temporary {
+				t.Errorf("%v, %v", got, err)
+			}
+			<-heard
+		}
+	}
+}
+
 // A message may take as long to be read back as it does, if only something comes.
 func TestIMAPFindSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

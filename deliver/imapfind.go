@@ -63,7 +63,7 @@ func (m *IMAP) find(begin Begin) ([]Receipt, error) {
 	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
 		r, err := m.receipt(msg, begin.Nonce)
 		if err != nil {
-			return nil, errors.Join(err, cmd.Close())
+			return nil, err
 		}
 		if r.ID != "" {
 			receipts = append(receipts, r)
@@ -112,9 +112,9 @@ func (m *IMAP) sieve(nonce string) (uids imap.UIDSet, err error) {
 				if item.Literal == nil {
 					continue
 				}
-				text, err := io.ReadAll(io.LimitReader(heeded{item.Literal, m.conn}, traceLine))
+				text, err := io.ReadAll(io.LimitReader(m.conn.heeded(item.Literal), traceLine))
 				if err != nil {
-					return nil, errors.Join(err, cmd.Close())
+					return nil, err
 				}
 				ours = bytes.Contains(text, []byte(" with POP3 id "+nonce))
 			}
@@ -139,7 +139,7 @@ func (m *IMAP) receipt(msg *imapclient.FetchMessageData, nonce string) (r Receip
 				continue
 			}
 			var d Digest
-			if r.ID, d, err = readTraced(heeded{item.Literal, m.conn}, nonce); err != nil {
+			if r.ID, d, err = readTraced(m.conn.heeded(item.Literal), nonce); err != nil {
 				return r, err
 			}
 			r.Size, r.Head, r.Sum = d.Size, d.Head, d.Sum

@@ -166,15 +166,27 @@ func newWatched(conn net.Conn, p *patient) *watched {
 	return &watched{Conn: conn, p: p, gone: make(chan struct{})}
 }
 
-// A heeded text is read from a watched connection by this program itself: it may be of any length.
+// A heeded text is read from a watched connection by this program itself: it may be of any length. If it is
+// cut off, the session has ended, and nothing more may be asked of what it came from: to read it to its end the
+// library's Next and Close would read on, beside the library itself.
 type heeded struct {
-	r io.Reader
-	w *watched
+	text imap.LiteralReader
+	w    *watched
+	left int64
 }
 
-func (h heeded) Read(p []byte) (int, error) {
+var errCutOff = fmt.Errorf("the session ended within a message: %w", io.ErrUnexpectedEOF)
+
+func (w *watched) heeded(text imap.LiteralReader) *heeded { return &heeded{text, w, text.Size()} }
+
+func (h *heeded) Read(p []byte) (int, error) {
 	h.w.p.heard()
-	return h.r.Read(p)
+	n, err := h.text.Read(p)
+	h.left -= int64(n)
+	if err == io.EOF && h.left > 0 {
+		err = errCutOff
+	}
+	return n, err
 }
 
 // unasked reads a message whose UID is none of those that were asked for. The folder's last one comes so, of
@@ -182,9 +194,8 @@ func (h heeded) Read(p []byte) (int, error) {
 func (w *watched) unasked(msg *imapclient.FetchMessageData) {
 	for item := msg.Next(); item != nil; item = msg.Next() {
 		if text, ok := item.(imapclient.FetchItemDataBodySection); ok && text.Literal != nil {
-			n, err := io.Copy(io.Discard, heeded{text.Literal, w})
-			if err != nil || n < text.Literal.Size() {
-				return // the session has ended: Next would read on, beside the library
+			if _, err := io.Copy(io.Discard, w.heeded(text.Literal)); err != nil {
+				return
 			}
 		}
 	}
