@@ -260,7 +260,7 @@ deliver = { command = ["maildrop", "-d", "$USER"] }
 
 func TestInclude(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a[1]*\\")
-	main := write(t, dir, "c.toml", "include = [\"conf.d/*.toml\", \"one.toml\"]\n[defaults]\npassword_env = \"P\"\n"+head, 0o644)
+	main := write(t, dir, "c.toml", "include = [\"*/*.toml\", \"one.toml\"]\n[defaults]\npassword_env = \"P\"\n"+head, 0o644)
 	write(t, dir, "conf.d/20.toml", strings.Replace(head, "work", "twenty", 1), 0o644)
 	write(t, dir, "conf.d/10.toml", strings.Replace(head, "work", "ten", 1)+"password = \"x\"\n", 0o600)
 	write(t, dir, "one.toml", strings.Replace(head, "work", "one", 1), 0o644)
@@ -268,6 +268,7 @@ func TestInclude(t *testing.T) {
 	if err := os.Symlink("ann@host.1:2", filepath.Join(dir, "conf.d/.#10.toml")); err != nil {
 		t.Fatal(err)
 	}
+	write(t, dir, ".conf.d/old.toml", strings.Replace(head, "work", "old", 1), 0o644)
 	cfg, err := loadConfig(main, func(string) bool { return true })
 	if err != nil {
 		t.Fatal(err)

@@ -47,10 +47,7 @@ func (l *loader) include(f *configFile) []string {
 			l.report(f, at, "malformed pattern")
 			continue
 		}
-		if !strings.HasPrefix(filepath.Base(full), ".") {
-			// As in a shell: what an editor or a package manager has there for a while is none of it.
-			found = slices.DeleteFunc(found, func(file string) bool { return strings.HasPrefix(filepath.Base(file), ".") })
-		}
+		found = slices.DeleteFunc(found, func(file string) bool { return hidden(full, file) })
 		sort.Strings(found)
 		files = append(files, found...)
 	}
@@ -61,6 +58,18 @@ func (l *loader) include(f *configFile) []string {
 		}
 	}
 	return each
+}
+
+// hidden tells whether a file that a pattern matches, or a directory above it, has a name that begins with a dot
+// where the pattern has none. As in a shell: what an editor or a package manager has there for a while is none of it.
+func hidden(pattern, file string) bool {
+	parts := strings.Split(pattern, "/")
+	for i, name := range strings.Split(file, "/") {
+		if strings.HasPrefix(name, ".") && i < len(parts) && !strings.HasPrefix(parts[i], ".") {
+			return true
+		}
+	}
+	return false
 }
 
 // sameFile keeps a pattern like "*.toml" from including the file that it stands in.
