@@ -35,7 +35,7 @@ func appends(t *testing.T, answers ...string) Receiver {
 			conn.Close()
 		}
 	}()
-	return Receiver{Network: "tcp", Addr: l.Addr().String(), Timeout: time.Second, Login: plainLogin("x")}
+	return Receiver{Network: "tcp", Addr: l.Addr().String(), Timeout: time.Minute, Login: plainLogin("x")}
 }
 
 func serveAppends(conn net.Conn, answers []string) []string {
@@ -135,9 +135,13 @@ func TestIMAPAnotherSession(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	m = newIMAP(t, IMAPOptions{Receiver: appends(t, "silence")})
-	m.o.Timeout = 100 * time.Millisecond
 	stageIMAP(t, m, 1, "Subject: x\r\n")
 	m.conn.last.Store(0)
+	m.o.Timeout = 100 * time.Millisecond
+	if m.awake(context.Background()) {
+		t.Error("a silent server was taken for a session")
+	}
+	m.o.Timeout = time.Minute
 	if got, err := m.Commit(context.Background()); len(got) != 1 || err != nil {
 		t.Errorf("%v, %v", got, err)
 	}

@@ -36,7 +36,6 @@ func newMDA(t *testing.T, script string, args ...string) (c *Command, dir string
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.grace = 50 * time.Millisecond
 	t.Cleanup(func() {
 		c.Close()
 		if left, err := os.ReadDir(c.o.SpoolDir); len(left) != 0 || err != nil {

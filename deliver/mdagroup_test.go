@@ -27,6 +27,7 @@ while :; do read x <never; done`
 func newFamily(t *testing.T, trap string) (c *Command, alive *os.File) {
 	t.Helper()
 	c, dir := newMDA(t, strings.ReplaceAll(family, "$TERM_TRAP", trap))
+	c.grace = 50 * time.Millisecond // nobody looks at what it prints
 	for _, name := range []string{"alive", "never"} {
 		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil {
 			t.Fatal(err)
@@ -59,10 +60,10 @@ func TestCommandHangs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, alive := newFamily(t, trap)
-			c.o.Timeout = time.Second
+			c.o.Timeout = 5 * time.Second // by then all of them have begun
 			stageMDA(t, c, "1", "2")
 			// It may be the message: the next run had better begin with another.
-			if e, ok := errors.AsType[*Error](failed(t, t.Context(), c, false, true, "ended after its time-out of 1s")); !ok || !e.Broke {
+			if e, ok := errors.AsType[*Error](failed(t, t.Context(), c, false, true, "ended after its time-out of 5s")); !ok || !e.Broke {
 				t.Errorf("%#v", e)
 			}
 			wantDead(t, alive, "")

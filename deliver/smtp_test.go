@@ -311,29 +311,37 @@ func TestSMTPAnotherSession(t *testing.T) {
 
 // A silent server costs the time-out, not more, also where TLS is to be begun by a command.
 func TestSMTPSilent(t *testing.T) {
-	for _, lines := range [][]string{{}, {"220 x"}, {"220 x", "250-x\r\n250 STARTTLS"}, {"220 x", "250-x\r\n250 STARTTLS", "220 go on"}} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		go func() { // the server's side
-			conn, err := l.Accept()
+	for name, lines := range map[string][]string{
+		"greeting": {},
+		"EHLO":     {"220 x"},
+		"STARTTLS": {"220 x", "250-x\r\n250 STARTTLS"},
+		"TLS":      {"220 x", "250-x\r\n250 STARTTLS", "220 go on"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
-				return
+				t.Fatal(err)
 			}
-			defer conn.Close()
-			answer(conn, lines)
-			io.Copy(io.Discard, conn)
-		}()
-		s := newSMTP(t, SMTPOptions{Receiver: Receiver{Network: "tcp", Addr: l.Addr().String(), Timeout: 100 * time.Millisecond, StartTLS: true, TLS: &tls.Config{ServerName: "x"}}})
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		err = s.connect(ctx)
-		var e *Error
-		if !errors.As(err, &e) || !e.Temporary || errors.Is(err, ErrLogin) || !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil {
-			t.Errorf("%q: %v", lines, err)
-		}
-		cancel()
+			defer l.Close()
+			go func() { // the server's side
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				answer(conn, lines)
+				io.Copy(io.Discard, conn)
+			}()
+			s := newSMTP(t, SMTPOptions{Receiver: Receiver{Network: "tcp", Addr: l.Addr().String(), Timeout: time.Second, StartTLS: true, TLS: &tls.Config{ServerName: "x"}}})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			err = s.connect(ctx)
+			var e *Error
+			if !errors.As(err, &e) || !e.Temporary || errors.Is(err, ErrLogin) || !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
