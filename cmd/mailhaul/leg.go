@@ -114,7 +114,7 @@ func (e *legError) Unwrap() error { return e.error }
 // failure is the leg's error, with the name of the destination in what is about that.
 func (l *leg) failure() error {
 	return each(l.err, func(part error) error {
-		if !is[*deliver.Error](part) {
+		if !is[*deliver.Error](part) && !errors.Is(part, fetch.ErrNotCompared) {
 			return part
 		}
 		return &legError{part, l.a.Deliver.String()}

@@ -325,8 +325,8 @@ func TestLegNotCompared(t *testing.T) {
 	}
 	l.run(exTempFail, "keep one two", "fetch")
 	l.srv.Mend()
-	stdout, stderr, status := mailhaul(t, "-c", l.config("keep one two"), "fetch")
-	if status != exTempFail || !strings.Contains(stderr, "mailhaul: x: not all messages were compared") {
+	stdout, stderr, status := mailhaul(t, "-c", l.config("keep one two"), "fetch", "--json")
+	if status != exTempFail || !strings.Contains(stderr, "mailhaul: x: not all messages were compared") || !strings.Contains(stdout, `"destination":"maildir `+l.dir+`/two/mail","reason":"not all messages`) {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 	l.has("one", 1, "a", "second")
