@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -134,12 +135,18 @@ func (d *dovecot) listens(t *testing.T, addr string) {
 	}
 }
 
+var givenPorts sync.Map
+
 // freePort finds a port for a program that cannot be given one which is open. It is none of those that
-// the kernel hands out: another test would have it before the program does.
+// the kernel hands out, nor one that was given before, nor one of fetch/pop3: another test would have it
+// before the program does.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
 		port := strconv.Itoa(20_000 + rand.IntN(12_000))
+		if _, given := givenPorts.LoadOrStore(port, true); given {
+			continue
+		}
 		l, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err == nil {
 			l.Close()

@@ -15,6 +15,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -83,17 +84,8 @@ func startDovecot(t *testing.T) *dovecot {
 		t.Fatal(err)
 	}
 	d := &dovecot{roots: x509.NewCertPool()}
-	var free []net.Listener // at ports that are free now, and different ones
-	for _, addr := range []*string{&d.plain, &d.tls} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		free = append(free, l)
-		*addr = l.Addr().String()
-	}
-	for _, l := range free {
-		l.Close()
+	for d.plain == d.tls {
+		d.plain, d.tls = freeAddr(t), freeAddr(t)
 	}
 	d.certificates(t, dir)
 	sub := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
@@ -145,6 +137,22 @@ func startDovecot(t *testing.T) *dovecot {
 	}
 }
 
+// freeAddr finds an address for a program that cannot be given one which is open. Its port is none of
+// those that the kernel hands out, nor one of cmd/mailhaul: another test would have it before the
+// program does.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprint("127.0.0.1:", 12_000+mathrand.IntN(8_000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
 func sha(password string) string {
 	sum := sha256.Sum256([]byte(password))
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -171,6 +179,7 @@ ssl_verify_client_cert = yes
 auth_ssl_username_from_cert = yes
 disable_plaintext_auth = no
 auth_failure_delay = 0
+mail_max_userip_connections = 0
 auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 apop oauthbearer xoauth2 external
 default_login_user = %[2]s
 default_internal_user = %[2]s
