@@ -104,6 +104,7 @@ func TestEndless(t *testing.T) {
 	msgs := mails(4, 100)
 	msgs[1] = pop3test.Message{UID: "endless", Text: strings.Repeat("x", 4<<10) + "\r\n", Repeat: 1 << 30, Size: 100}
 	a := open(t, pop3test.Config{}, msgs...)
+	a.dir = t.TempDir() // see TestMemory
 	sum, err := a.run()
 	var left *LeftError
 	if !errors.As(err, &left) || left.Temporary || sum.Left != 1 {
