@@ -79,13 +79,13 @@ func TestDoubtOutlivesFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.target = func(deliver.Target) deliver.Target {
-		c, err := deliver.NewCommand([]string{script}, deliver.CommandOptions{SpoolDir: a.dir, Timeout: time.Second})
+		c, err := deliver.NewCommand([]string{script}, deliver.CommandOptions{SpoolDir: a.dir, Timeout: 5 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return c
 	}
-	for _, how := range []string{"exec sleep 9", "exit 75", "exit 0"} {
+	for _, how := range []string{"exec sleep 60", "exit 75", "exit 0"} {
 		if err := os.WriteFile(mode, []byte(how+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
