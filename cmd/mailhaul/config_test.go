@@ -25,7 +25,7 @@ func write(t *testing.T, dir, name, text string, mode os.FileMode) string {
 	if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(p, []byte(text), mode); err != nil {
+	if err := errors.Join(os.WriteFile(p, []byte(text), mode), os.Chmod(p, mode)); err != nil { // whatever the mask
 		t.Fatal(err)
 	}
 	return p

@@ -123,7 +123,7 @@ service pop3-login {
 // listens waits until it does.
 func (d *dovecot) listens(t *testing.T, addr string) {
 	t.Helper()
-	for until := time.Now().Add(20 * time.Second); ; {
+	for until := time.Now().Add(time.Minute); ; {
 		conn, err := net.DialTimeout("tcp", addr, time.Second)
 		if err == nil {
 			conn.Close()

@@ -125,7 +125,7 @@ func startDovecot(t *testing.T) *dovecot {
 			t.Logf("%s", log)
 		}
 	})
-	for until := time.Now().Add(20 * time.Second); ; {
+	for until := time.Now().Add(time.Minute); ; {
 		conn, err := net.DialTimeout("tcp", d.tls, time.Second)
 		if err == nil {
 			conn.Close()
