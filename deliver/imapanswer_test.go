@@ -75,8 +75,9 @@ func serveAppends(conn net.Conn, answers []string) []string {
 				return answers
 			}
 			ok = tag + " " + said + "\r\n"
-			if strings.HasPrefix(said, "*") {
-				ok = said + "\r\n"
+			if strings.HasPrefix(said, "*") { // goodbye
+				fmt.Fprint(conn, said+"\r\n")
+				return answers
 			}
 		}
 		fmt.Fprint(conn, ok)
