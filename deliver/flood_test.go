@@ -48,7 +48,7 @@ func flooding(t *testing.T, first []string, head, more string, most int) (r Rece
 		}
 		sent <- n
 	}()
-	return Receiver{Network: "tcp", Addr: l.Addr().String(), Timeout: 5 * time.Second, Login: plainLogin("x")}, sent
+	return Receiver{Network: "tcp", Addr: l.Addr().String(), Timeout: time.Minute, Login: plainLogin("x")}, sent
 }
 
 // A server whose answer does not end is left, before it fills the memory.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 )
@@ -120,16 +121,18 @@ func cluster(arg string, chain []*cli.Command, app *cli.App) []string {
 		return []string{arg}
 	}
 	var opts []string
-	for i, l := range letters {
-		_, flag := declared(string(l), chain, app)
-		rest := letters[i+len(string(l)):]
+	for rest := letters; rest != ""; {
+		_, n := utf8.DecodeRuneInString(rest)
+		letter := rest[:n]
+		rest = rest[n:]
+		_, flag := declared(letter, chain, app)
 		switch {
 		case flag == nil:
 			return []string{arg}
 		case isBool(flag) || rest == "":
-			opts = append(opts, "-"+string(l))
+			opts = append(opts, "-"+letter)
 		default:
-			return append(opts, "-"+string(l)+"="+rest)
+			return append(opts, "-"+letter+"="+rest)
 		}
 	}
 	return opts

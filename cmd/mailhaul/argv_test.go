@@ -35,6 +35,7 @@ func TestArrange(t *testing.T) {
 	for in, want := range map[string]string{
 		"fetch --jsn":          `fetch has no option "--jsn"; did you mean --json?`,
 		"fetch --frobnicate":   `fetch has no option "--frobnicate"`,
+		"-\xaa fetch":          `mailhaul has no option "-\xaa"`,
 		"--json fetch":         `mailhaul has no option "--json"`, // an option of fetch, before it
 		"fetch work --limit":   "option --limit needs a value",
 		"ftch":                 `mailhaul has no command "ftch"; did you mean "fetch"?`,

@@ -61,7 +61,7 @@ func TestJoinWords(t *testing.T) {
 
 // Whatever is in a line, completing it neither fails nor prints what is no line.
 func FuzzCompletions(f *testing.F) {
-	for _, line := range []string{"", "fetch wo", "fetch --progress = a", "-c x list", "help state", "state forget --", `'a "b\`, "import fetchmail -- x", "--=", ": : =", "show work $(x) `y`"} {
+	for _, line := range []string{"", "fetch wo", "fetch --progress = a", "-c x list", "help state", "state forget --", `'a "b\`, "import fetchmail -- x", "--=", ": : =", "show work $(x) `y`", "-\xaa "} {
 		f.Add(line)
 	}
 	f.Setenv("MAILHAUL_CONFIG", "testdata/none.toml")
