@@ -136,6 +136,7 @@ func (o *OAuth) client(ctx context.Context, a *Account, k *asker) (*oauth2.Confi
 		cfg.ClientSecret = secret.Reveal()
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableKeepAlives = true // a run with a thousand accounts would hold a thousand connections
 	if p := a.Proxy; p != nil {
 		u := &url.URL{Scheme: p.Scheme, Host: p.Addr}
 		if p.User != "" {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,7 +107,9 @@ func FuzzProvider(f *testing.F) {
 	f.Add(200, "application/json", `{"access_token":"","expires_in":"-1"}`)
 	var status int
 	var kind, body string
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	var held atomic.Bool
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		held.Store(!r.Close)
 		w.Header()["Content-Type"] = []string{kind}
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
@@ -130,6 +133,9 @@ func FuzzProvider(f *testing.F) {
 		}
 		token, err := o.accessToken(t.Context(), a, newAsker(os.Stderr), "")
 		secretFree(t, err)
+		if held.Load() {
+			t.Error("the connection to the provider stays open: with many accounts these are many")
+		}
 		kept, kerr := readTokens(o.file)
 		if kerr != nil {
 			t.Fatal(kerr)
